@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A compressed matrix in the order that kernels read: codes as whole bytes, [block][row]; codewords at a stride of
+// whole vectors. Made once when a model is loaded; still codes, never weights.
+
+#include <bitpq/codec/pq_matrix.hpp>
+#include <bitpq/core/aligned_buffer.hpp>
+#include <bitpq/kernel/dispatch.hpp>
+
+#include <vector>
+
+namespace bitpq {
+inline namespace v1 {
+
+/// Immutable; bound to the kernels it was made for. Memory: one byte per code up to 256 codewords, else two, and the
+/// codebooks padded to whole vectors.
+template <scalar T>
+class prepacked_matrix {
+ public:
+  using value_type = T;
+
+  prepacked_matrix() = default;
+
+  /// O(codes). `kernels` defaults to the best this machine has.
+  explicit prepacked_matrix(const pq_matrix<T>& w, const kernel_table<T>& kernels = bitpq::kernels<T>())
+      : kernels_(&kernels), format_(w.format()) {
+    const std::size_t d = format_.block_size;
+    book_stride_ = round_up(d, kernels.lanes);
+    // One vector of slack: a copy of a codeword's last vector may start anywhere in it.
+    books_ = aligned_buffer<T>(format_.codebooks * format_.codewords * book_stride_ + kernels.lanes);
+    for (std::size_t k = 0; k < format_.codebooks * format_.codewords; ++k)
+      for (std::size_t i = 0; i < d; ++i) books_[k * book_stride_ + i] = w.book().values()[k * d + i];
+    // A power of two between the codes of neighbouring blocks would put them all into one set of the cache.
+    code_stride_ = round_up(format_.rows, buffer_alignment);
+    if (code_stride_ % 512 == 0) code_stride_ += buffer_alignment;
+    if (format_.codewords <= 256)
+      codes8_ = transposed<std::uint8_t>(w);
+    else
+      codes16_ = transposed<std::uint16_t>(w);
+  }
+
+  [[nodiscard]] std::size_t rows() const noexcept { return format_.rows; }
+  [[nodiscard]] std::size_t cols() const noexcept { return format_.cols; }
+  [[nodiscard]] const code_format& format() const noexcept { return format_; }
+  [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
+  [[nodiscard]] std::size_t book_stride() const noexcept { return book_stride_; }
+  [[nodiscard]] std::size_t code_stride() const noexcept { return code_stride_; }
+  /// Codebook b: codewords x book_stride, zero beyond the block size.
+  [[nodiscard]] const T* book(std::size_t b) const noexcept {
+    return books_.data() + b * format_.codewords * book_stride_;
+  }
+  /// Bytes held.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return codes8_.size() + codes16_.size() * 2 + books_.size() * sizeof(T);
+  }
+
+  /// Calls f(codes of block j and row r onwards) with the width of code that is held.
+  template <class F>
+  void with_codes(std::size_t j, std::size_t r, F&& f) const {
+    if (!codes8_.empty())
+      f(codes8_.data() + j * code_stride_ + r);
+    else
+      f(codes16_.data() + j * code_stride_ + r);
+  }
+
+ private:
+  template <class Code>
+  aligned_buffer<Code> transposed(const pq_matrix<T>& w) const {
+    aligned_buffer<Code> codes(format_.blocks() * code_stride_);
+    std::vector<Code> row(format_.blocks());
+    for (std::size_t r = 0; r < format_.rows; ++r) {
+      w.codes().unpack(r * format_.blocks(), std::span<Code>(row));
+      for (std::size_t j = 0; j < row.size(); ++j) codes[j * code_stride_ + r] = row[j];
+    }
+    return codes;
+  }
+
+  const kernel_table<T>* kernels_ = nullptr;
+  code_format format_{};
+  std::size_t book_stride_ = 0;
+  std::size_t code_stride_ = 0;
+  aligned_buffer<T> books_;
+  aligned_buffer<std::uint8_t> codes8_;
+  aligned_buffer<std::uint16_t> codes16_;
+};
+
+/// The form of `w` to keep when it is multiplied with more than once.
+template <scalar T>
+[[nodiscard]] prepacked_matrix<T> prepack(const pq_matrix<T>& w) {
+  return prepacked_matrix<T>(w);
+}
+
+}  // namespace v1
+}  // namespace bitpq

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Fills a kernel table for one instruction set: included by a program that uses what its own flags allow, and by the
+// generated per-ISA translation units of bitpq_add_dispatch, which include nothing else.
+
+#include <bitpq/kernel/assign.hpp>
+#include <bitpq/kernel/decode.hpp>
+#include <bitpq/kernel/gemm_tile.hpp>
+#include <bitpq/kernel/lut.hpp>
+#include <bitpq/kernel/store.hpp>
+#include <bitpq/kernel/table.hpp>
+
+namespace bitpq {
+inline namespace v1 {
+namespace detail {
+
+template <scalar T, class Arch, class Code>
+constexpr code_kernels<T, Code> make_code_kernels() noexcept {
+  return {&decode_rows<T, Arch, Code>, &dot_rows<T, Arch, Code>, &lut_add<T, Arch, Code>};
+}
+
+/// Static storage, constant initialised: no code of the instruction set runs before a kernel is called.
+template <scalar T, isa Target, class Arch = typename arch_of<Target>::type>
+inline constexpr kernel_table<T> table_of{
+    Target,
+    simd<T, Arch>::size,
+    panel_width<T, Arch>,
+    &gemm_panel<T, Arch>,
+    &store_row<T, Arch>,
+    &nearest<T, Arch>,
+    make_code_kernels<T, Arch, std::uint8_t>(),
+    make_code_kernels<T, Arch, std::uint16_t>(),
+};
+
+template <scalar T, isa Target>
+const kernel_table<T>& built_table() noexcept {
+  return table_of<T, Target>;
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace bitpq

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The instruction sets that kernels are written for, and which of them this machine can run.
+
+#include <bitpq/core/error.hpp>
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+namespace bitpq {
+inline namespace v1 {
+
+/// In the order of preference, the best last. avx2 includes FMA; avx512 means F, BW, DQ and VL.
+enum class isa { scalar, sse2, avx2, avx512, neon64 };
+
+inline constexpr std::array all_isas{isa::scalar, isa::sse2, isa::avx2, isa::avx512, isa::neon64};
+
+constexpr const char* to_string(isa target) noexcept {
+  switch (target) {
+    case isa::scalar: return "scalar";
+    case isa::sse2: return "sse2";
+    case isa::avx2: return "avx2";
+    case isa::avx512: return "avx512";
+    case isa::neon64: return "neon64";
+  }
+  return "unknown";
+}
+
+constexpr std::optional<isa> parse_isa(std::string_view name) noexcept {
+  for (const isa target : all_isas)
+    if (name == to_string(target)) return target;
+  return std::nullopt;
+}
+
+namespace detail {
+#if defined(__x86_64__) || defined(__i386__)
+/// What the processor has AND the operating system saves on a context switch: the second half (XGETBV) decides
+/// whether the wide registers may be touched at all.
+inline bool x86_supports(isa target) noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0) return false;
+  if (target == isa::sse2) return (d & bit_SSE2) != 0;
+  if ((c & bit_OSXSAVE) == 0 || (c & bit_AVX) == 0) return false;
+  unsigned low = 0, high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  const bool fma = (c & bit_FMA) != 0;
+  const unsigned ymm_state = 0x6, zmm_state = 0xE6;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  const bool avx2 = (b & bit_AVX2) != 0 && fma && (low & ymm_state) == ymm_state;
+  if (target == isa::avx2) return avx2;
+  const unsigned needed = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+  return avx2 && (b & needed) == needed && (low & zmm_state) == zmm_state;
+}
+#endif
+}  // namespace detail
+
+/// Whether this machine can run kernels of that instruction set.
+inline bool supported(isa target) noexcept {
+  if (target == isa::scalar) return true;
+#if defined(__x86_64__) || defined(__i386__)
+  return target != isa::neon64 && detail::x86_supports(target);
+#elif defined(__aarch64__)
+  return target == isa::neon64;  // part of the architecture's baseline
+#else
+  return false;
+#endif
+}
+
+}  // namespace v1
+}  // namespace bitpq

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The one place that includes xsimd. Kernels are templates over an architecture tag and speak to vectors through
+// simd<T, Arch>; the tag scalar_arch runs the very same kernels one element at a time, which is the oracle of the rest.
+
+#include <bitpq/core/concepts.hpp>
+#include <bitpq/kernel/isa.hpp>
+
+#include <xsimd/xsimd.hpp>
+
+namespace bitpq {
+inline namespace v1 {
+
+struct scalar_arch {};
+
+/// Tag of an instruction set: xsimd's architecture, or scalar_arch.
+template <isa Target>
+struct arch_of;
+template <>
+struct arch_of<isa::scalar> {
+  using type = scalar_arch;
+};
+template <>
+struct arch_of<isa::sse2> {
+  using type = xsimd::sse2;
+};
+template <>
+struct arch_of<isa::avx2> {
+  using type = xsimd::fma3<xsimd::avx2>;
+};
+template <>
+struct arch_of<isa::avx512> {
+  using type = xsimd::avx512bw;
+};
+template <>
+struct arch_of<isa::neon64> {
+  using type = xsimd::neon64;
+};
+
+/// Vectors of T on one architecture. All functions compile to one or two instructions.
+template <scalar T, class Arch>
+struct simd {
+  using vec = xsimd::batch<T, Arch>;
+  using mask = typename vec::batch_bool_type;
+  static constexpr std::size_t size = vec::size;
+
+  static BITPQ_FORCE_INLINE vec load(const T* p) noexcept { return vec::load_unaligned(p); }
+  static BITPQ_FORCE_INLINE void store(T* p, const vec& v) noexcept { v.store_unaligned(p); }
+  static BITPQ_FORCE_INLINE vec set(T v) noexcept { return vec(v); }
+  static BITPQ_FORCE_INLINE vec add(const vec& a, const vec& b) noexcept { return a + b; }
+  /// a * b + c
+  static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept { return xsimd::fma(a, b, c); }
+  /// c - a * b
+  static BITPQ_FORCE_INLINE vec fnma(const vec& a, const vec& b, const vec& c) noexcept {
+    return xsimd::fnma(a, b, c);
+  }
+  static BITPQ_FORCE_INLINE mask less(const vec& a, const vec& b) noexcept { return a < b; }
+  static BITPQ_FORCE_INLINE vec select(const mask& m, const vec& a, const vec& b) noexcept {
+    return xsimd::select(m, a, b);
+  }
+  static BITPQ_FORCE_INLINE T sum(const vec& v) noexcept {
+    T lanes[size];
+    store(lanes, v);
+    for (std::size_t half = size / 2; half > 0; half /= 2)
+      for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    return lanes[0];
+  }
+};
+
+template <scalar T>
+struct simd<T, scalar_arch> {
+  using vec = T;
+  using mask = bool;
+  static constexpr std::size_t size = 1;
+
+  static BITPQ_FORCE_INLINE vec load(const T* p) noexcept { return *p; }
+  static BITPQ_FORCE_INLINE void store(T* p, vec v) noexcept { *p = v; }
+  static BITPQ_FORCE_INLINE vec set(T v) noexcept { return v; }
+  static BITPQ_FORCE_INLINE vec add(vec a, vec b) noexcept { return a + b; }
+  static BITPQ_FORCE_INLINE vec fma(vec a, vec b, vec c) noexcept { return a * b + c; }
+  static BITPQ_FORCE_INLINE vec fnma(vec a, vec b, vec c) noexcept { return c - a * b; }
+  static BITPQ_FORCE_INLINE mask less(vec a, vec b) noexcept { return a < b; }
+  static BITPQ_FORCE_INLINE vec select(mask m, vec a, vec b) noexcept { return m ? a : b; }
+  static BITPQ_FORCE_INLINE T sum(vec v) noexcept { return v; }
+};
+
+/// Registers of a micro-kernel: `rows` x `vectors` accumulators, `vectors` of the right operand, one broadcast.
+template <class Arch>
+struct register_tile {
+  static constexpr std::size_t vectors = 2;
+  static constexpr std::size_t rows = 4;  // 8 + 2 + 1 of 16 registers; SSE2 needs one more for each product
+};
+template <>
+struct register_tile<arch_of<isa::avx2>::type> {
+  static constexpr std::size_t vectors = 2;
+  static constexpr std::size_t rows = 6;  // 12 + 2 + 1 of 16
+};
+template <>
+struct register_tile<arch_of<isa::avx512>::type> {
+  static constexpr std::size_t vectors = 2;
+  static constexpr std::size_t rows = 12;  // 24 + 2, broadcasts as memory operands, of 32
+};
+template <>
+struct register_tile<arch_of<isa::neon64>::type> {
+  static constexpr std::size_t vectors = 2;
+  static constexpr std::size_t rows = 8;  // 16 + 2 + 2 of 32
+};
+
+/// Columns of a panel of the right operand.
+template <scalar T, class Arch>
+inline constexpr std::size_t panel_width = register_tile<Arch>::vectors * simd<T, Arch>::size;
+
+}  // namespace v1
+}  // namespace bitpq
