@@ -42,7 +42,8 @@ install(
         "${PROJECT_SOURCE_DIR}/cmake/BitpqXsimd.cmake"
   DESTINATION "${bitpq_package_dir}")
 
-# Everything the dispatch helper reads lies beside it, so that it works the same from the install tree.
-file(GLOB bitpq_dispatch_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/BitpqDispatch*")
+# The dispatch helper and the templates it fills in, side by side as in the source tree.
+file(GLOB bitpq_dispatch_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/BitpqDispatch*.cmake"
+     "${PROJECT_SOURCE_DIR}/cmake/*.cpp.in")
 install(FILES ${bitpq_dispatch_files} DESTINATION "${bitpq_package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/bitpq")

@@ -16,16 +16,15 @@ function(bitpq_find_catch2)
     GIT_SHALLOW ON)
 endfunction()
 
-# The tests that reach kernels: their executables choose among instruction sets at run time.
-set(BITPQ_DISPATCHED_TESTS conformance unit.kernel unit.cluster unit.quantize unit.gemm)
-
 # bitpq_add_test_executable(<test name> <suite> SOURCES ... LIBRARIES ...)
+# The kernels come from the one library that bitpq_add_dispatch builds, so each test can run every instruction set the
+# machine has and no test file compiles them again. Header-only use is what the readme, odr and hostile tests show.
 function(bitpq_add_test_executable name suite)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;LIBRARIES")
   string(REPLACE "." "_" target "bitpq_test_${name}")
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE bitpq_test_support bitpq_warnings ${arg_LIBRARIES})
-  if(COMMAND bitpq_add_dispatch AND name IN_LIST BITPQ_DISPATCHED_TESTS)
+  if(COMMAND bitpq_add_dispatch)
     bitpq_add_dispatch(${target})
   endif()
   add_test(NAME ${name} COMMAND ${target})

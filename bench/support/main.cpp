@@ -2,9 +2,10 @@
 
 // main() of every benchmark executable. It adds to Google Benchmark's context what a reader needs in order to trust
 // a number: the commit (passed by the caller, which knows it at run time and not at configure time), the compiler,
-// the instruction sets and the number of threads.
+// the instruction set the kernels run with (BITPQ_ISA forces one) and the number of hardware threads.
 
 #include <benchmark/benchmark.h>
+#include <bitpq/kernel/dispatch.hpp>
 
 #include <cstdlib>
 #include <string>
@@ -34,7 +35,7 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) { return 2; }
   benchmark::AddCustomContext("commit", environment("BITPQ_COMMIT", "unknown"));
   benchmark::AddCustomContext("compiler", compiler());
-  benchmark::AddCustomContext("isa", environment("BITPQ_ISA", "best"));
+  benchmark::AddCustomContext("isa", bitpq::to_string(bitpq::kernels<float>().target));
   benchmark::AddCustomContext("threads", std::to_string(std::thread::hardware_concurrency()));
   const auto ran = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
