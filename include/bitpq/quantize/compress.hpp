@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Compresses one layer and says what it cost: the offline side's front call.
+
+#include <bitpq/quantize/gram_accumulator.hpp>
+#include <bitpq/quantize/product_quantizer.hpp>
+
+#include <chrono>
+
+namespace bitpq {
+inline namespace v1 {
+
+/// What compressing a layer did. Errors are relative and squared: 0 is exact, 1 is as bad as dropping the layer.
+struct layer_report {
+  layer_geometry geometry;
+  code_format format;
+  codeword_type storage = codeword_type::f32;
+  size_report size;
+  double weight_error = 0;             ///< |W - W^|^2 / |W|^2
+  std::optional<double> output_error;  ///< tr(E H E^T) / tr(W H W^T), where statistics were given
+  double seconds = 0;
+};
+
+template <scalar T>
+struct compressed_layer {
+  layer_geometry geometry;
+  pq_matrix<T> weights;
+  layer_report report;
+};
+
+namespace detail {
+
+/// numerator / denominator; 0 / 0 is 0: nothing was there and nothing is lost.
+inline double relative(double numerator, double denominator) noexcept {
+  if (denominator > 0) return numerator / denominator;
+  return numerator > 0 ? std::numeric_limits<double>::infinity() : 0;
+}
+
+template <scalar T>
+void measure_errors(const matrix_view<const T>& w, const pq_matrix<T>& codes, const importance* statistics,
+                    executor_ref exec, layer_report& report) {
+  aligned_buffer<T> difference(w.size());
+  const matrix_view<T> e(difference.data(), w.rows(), w.cols());
+  codes.decode(e);
+  double error = 0, energy = 0;
+  for (std::size_t r = 0; r < w.rows(); ++r)
+    for (std::size_t c = 0; c < w.cols(); ++c) {
+      e(r, c) = w(r, c) - e(r, c);
+      error += static_cast<double>(e(r, c)) * static_cast<double>(e(r, c));
+      energy += static_cast<double>(w(r, c)) * static_cast<double>(w(r, c));
+    }
+  report.weight_error = relative(error, energy);
+  if (statistics != nullptr)
+    report.output_error = relative(output_energy<T>(e, *statistics, exec), output_energy<T>(w, *statistics, exec));
+}
+
+}  // namespace detail
+
+/// Compresses weights w of geometry.rows() x geometry.cols() (any strides). `statistics` are those of the layer's
+/// inputs, needed for pq_metric::gram; with them the report holds the output error on the inputs they were taken from.
+/// Throws bad_shape, bad_params, non_finite or cancelled, with the numbers; w is only read.
+/// O(iterations rows cols K + rows cols^2 / groups).
+template <scalar T>
+[[nodiscard]] compressed_layer<T> compress(const layer_geometry& geometry,
+                                           std::type_identity_t<matrix_view<const T>> w,
+                                           const importance* statistics, pq_params params = {},
+                                           executor_ref exec = {}) {
+  const auto start = std::chrono::steady_clock::now();
+  static_cast<void>(geometry.validated());
+  require(w.rows() == geometry.rows() && w.cols() == geometry.cols(), errc::bad_shape, "weights of ", w.rows(), " x ",
+          w.cols(), " for a layer of ", geometry.rows(), " x ", geometry.cols());
+  require(statistics == nullptr || (statistics->cols() == geometry.cols() && statistics->groups() == geometry.groups()),
+          errc::bad_shape, "second moments of ", statistics == nullptr ? 0 : statistics->groups(), " x ",
+          statistics == nullptr ? 0 : statistics->cols(), " for a layer of ", geometry.groups(), " groups of ",
+          geometry.cols(), " columns");
+  if (params.block_size == 0) params.block_size = suggested_block_size(geometry);
+  product_quantizer<T> quantizer(params);
+  quantizer.train(w, statistics, exec);
+  compressed_layer<T> layer{geometry, quantizer.encode(w, exec), {}};
+  layer_report& report = layer.report;
+  report.geometry = geometry;
+  report.format = layer.weights.format();
+  report.storage = params.storage;
+  report.size = layer.weights.size();
+  detail::measure_errors(w, layer.weights, statistics, exec, report);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return layer;
+}
+
+}  // namespace v1
+}  // namespace bitpq
