@@ -22,8 +22,9 @@ struct layer_report {
   double seconds = 0;
 };
 
+/// A layer's weights compressed, and how that went.
 template <scalar T>
-struct compressed_layer {
+struct compression {
   layer_geometry geometry;
   pq_matrix<T> weights;
   layer_report report;
@@ -62,7 +63,7 @@ void measure_errors(const matrix_view<const T>& w, const pq_matrix<T>& codes, co
 /// Throws bad_shape, bad_params, non_finite or cancelled, with the numbers; w is only read.
 /// O(iterations rows cols K + rows cols^2 / groups).
 template <scalar T>
-[[nodiscard]] compressed_layer<T> compress(const layer_geometry& geometry,
+[[nodiscard]] compression<T> compress(const layer_geometry& geometry,
                                            std::type_identity_t<matrix_view<const T>> w,
                                            const importance* statistics, pq_params params = {},
                                            executor_ref exec = {}) {
@@ -77,7 +78,7 @@ template <scalar T>
   if (params.block_size == 0) params.block_size = suggested_block_size(geometry);
   product_quantizer<T> quantizer(params);
   quantizer.train(w, statistics, exec);
-  compressed_layer<T> layer{geometry, quantizer.encode(w, exec), {}};
+  compression<T> layer{geometry, quantizer.encode(w, exec), {}};
   layer_report& report = layer.report;
   report.geometry = geometry;
   report.format = layer.weights.format();
