@@ -13,14 +13,6 @@
 
 include_guard(GLOBAL)
 
-set(BITPQ_DISPATCH_TEMPLATE "${CMAKE_CURRENT_LIST_DIR}/kernels.cpp.in")
-
-set(BITPQ_ISA_FLAGS_scalar "")
-set(BITPQ_ISA_FLAGS_sse2 -msse2)
-set(BITPQ_ISA_FLAGS_avx2 -mavx2 -mfma)
-set(BITPQ_ISA_FLAGS_avx512 -mavx2 -mfma -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl)
-set(BITPQ_ISA_FLAGS_neon64 "")
-
 function(bitpq_add_dispatch target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ISAS")
   if(arg_UNPARSED_ARGUMENTS)
@@ -48,18 +40,25 @@ function(bitpq_add_dispatch target)
   target_link_libraries(${target} PRIVATE ${library})
 endfunction()
 
+# Everything is local to the function: where bitpq is a subproject, its callers do not see this file's variables.
 function(_bitpq_add_kernel_library library isas)
+  set(flags_scalar "")
+  set(flags_sse2 -msse2)
+  set(flags_avx2 -mavx2 -mfma)
+  set(flags_avx512 -mavx2 -mfma -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl)
+  set(flags_neon64 "")
+
   add_library(${library} STATIC)
   target_link_libraries(${library} PUBLIC bitpq::bitpq)
   target_compile_definitions(${library} INTERFACE BITPQ_DISPATCH)
   foreach(isa IN LISTS isas)
-    if(NOT DEFINED BITPQ_ISA_FLAGS_${isa})
+    if(NOT DEFINED flags_${isa})
       message(FATAL_ERROR "bitpq_add_dispatch: ISAS names ${isa}; known: scalar sse2 avx2 avx512 neon64")
     endif()
     set(source "${CMAKE_CURRENT_BINARY_DIR}/${library}/kernels_${isa}.cpp")
-    configure_file("${BITPQ_DISPATCH_TEMPLATE}" "${source}" @ONLY)
+    configure_file("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/kernels.cpp.in" "${source}" @ONLY)
     # Warnings in the compilers' own intrinsics (g++ 12: _mm512_undefined_ps) are not the host's concern.
-    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "-O2;-w;${BITPQ_ISA_FLAGS_${isa}}")
+    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "-O2;-w;${flags_${isa}}")
     target_sources(${library} PRIVATE "${source}")
     string(TOUPPER "${isa}" upper)
     target_compile_definitions(${library} INTERFACE BITPQ_DISPATCH_${upper})
