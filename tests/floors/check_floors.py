@@ -6,7 +6,8 @@
 
 The rules are those of docs/architecture.md: a header includes its own folder and lower floors, never a sibling or a
 higher floor; a detail/ folder is private to the folder that holds it; interop/ is a leaf that nobody includes; the
-front doors stay within their floors, and whatever inference.hpp reaches is free of Eigen.
+front doors stay within their floors, and whatever inference.hpp reaches is free of Eigen; macros and xsimd have one
+home each.
 """
 
 import pathlib
@@ -35,10 +36,13 @@ FRONT_DOORS = {
 GROUND = {"version.hpp"}
 
 EIGEN_FREE = {"inference.hpp"}
+MACRO_HOME = "core/config.hpp"
+XSIMD_HOME = "kernel/simd.hpp"
 MAX_LINES = 500
 SPDX = "// SPDX-License-Identifier: Apache-2.0"
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:<([^>]+)>|"([^"]+)")', re.MULTILINE)
+DEFINE = re.compile(r"^[ \t]*#[ \t]*define\b", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
@@ -66,6 +70,8 @@ def may_include(source, target):
     if other == "":
         if target in GROUND:
             return None
+        if source in FRONT_DOORS and FRONT_DOORS[target] < FRONT_DOORS[source]:
+            return None  # the larger door opens on all that the smaller one does
         return "a front door is included by users, not by headers"
     if other not in FLOORS:
         return f"folder {other}/ stands on no floor"
@@ -92,6 +98,8 @@ def check_head(name, text):
         yield f"{name}: no '{SPDX}' in its first lines"
     if "#pragma once" not in lines:
         yield f"{name}: no #pragma once"
+    if name != MACRO_HOME and DEFINE.search(COMMENT.sub("", text)):
+        yield f"{name}: defines a macro; macros live in {MACRO_HOME}"
 
 
 def check_includes(name, text, names):
@@ -103,6 +111,8 @@ def check_includes(name, text, names):
     for path in quoted:
         yield f'{name}: includes "{path}" in quotes; write <bitpq/...>'
     for path in included:
+        if path.startswith("xsimd/") and name != XSIMD_HOME:
+            yield f"{name}: includes <{path}>; only {XSIMD_HOME} may"
         if not path.startswith("bitpq/"):
             continue
         target = path[len("bitpq/"):]

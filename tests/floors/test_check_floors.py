@@ -12,11 +12,13 @@ HEAD = "// SPDX-License-Identifier: Apache-2.0\n#pragma once\n"
 
 CLEAN = {
     "version.hpp": "",
-    "pq.hpp": "#include <bitpq/quantize/q.hpp>\n#include <bitpq/gemm/g.hpp>\n",
+    "pq.hpp": "#include <bitpq/inference.hpp>\n#include <bitpq/quantize/q.hpp>\n",
     "inference.hpp": "#include <bitpq/gemm/g.hpp>\n",
     "core/a.hpp": "#include <vector>\n",
+    "core/config.hpp": "#define BITPQ_X 1\n",
     "codec/b.hpp": "#include <bitpq/core/a.hpp>\n",
     "kernel/k.hpp": "#include <bitpq/kernel/detail/d.hpp>\n",
+    "kernel/simd.hpp": "#include <xsimd/xsimd.hpp>\n",
     "kernel/detail/d.hpp": "#include <bitpq/codec/b.hpp>\n",
     "quantize/q.hpp": "#include <bitpq/kernel/k.hpp>\n#include <bitpq/version.hpp>\n",
     "quantize/solve.hpp": "#include <Eigen/Dense>\n",
@@ -66,6 +68,15 @@ class Floors(unittest.TestCase):
 
     def test_front_door_is_not_included(self):
         self.finds({"io/i.hpp": "#include <bitpq/pq.hpp>\n"}, "front door")
+
+    def test_smaller_front_door_includes_no_larger_one(self):
+        self.finds({"pq.hpp": "", "inference.hpp": "#include <bitpq/pq.hpp>\n"}, "front door")
+
+    def test_macros_have_one_home(self):
+        self.finds({"codec/b.hpp": "  # define BITPQ_Y\n"}, "macros live in")
+
+    def test_xsimd_has_one_home(self):
+        self.finds({"gemm/g.hpp": "#include <xsimd/xsimd.hpp>\n"}, "only kernel/simd.hpp")
 
     def test_inference_reaches_eigen(self):
         self.finds({"kernel/detail/d.hpp": "#include <Eigen/Core>\n"}, "reaches <Eigen/Core>")
