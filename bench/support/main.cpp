@@ -32,7 +32,9 @@ std::string compiler() {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) { return 2; }
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+    return 2;
+  }
   benchmark::AddCustomContext("commit", environment("BITPQ_COMMIT", "unknown"));
   benchmark::AddCustomContext("compiler", compiler());
   benchmark::AddCustomContext("isa", bitpq::to_string(bitpq::kernels<float>().target));

@@ -35,8 +35,8 @@ inline auto contains(const std::string& text) {
 }  // namespace bitpq_test
 
 /// Leaves a test case with a word in the log: for what cannot run here (a data file or an instruction is missing).
-#define BITPQ_TEST_SKIP(reason)                                                                              \
-  do {                                                                                                       \
-    WARN("skipped: " << reason);                                                                             \
-    return;                                                                                                  \
+#define BITPQ_TEST_SKIP(reason)  \
+  do {                           \
+    WARN("skipped: " << reason); \
+    return;                      \
   } while (false)

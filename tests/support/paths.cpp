@@ -15,7 +15,9 @@ temp_dir::temp_dir() {
   std::random_device device;
   for (int attempt = 0; attempt < 100; ++attempt) {
     path_ = std::filesystem::temp_directory_path() / ("bitpq-test-" + std::to_string(device()));
-    if (std::filesystem::create_directory(path_)) { return; }
+    if (std::filesystem::create_directory(path_)) {
+      return;
+    }
   }
   throw std::runtime_error("no temporary folder could be made");
 }

@@ -12,7 +12,7 @@ std::filesystem::path source_dir();
 
 /// A folder of its own under the system's temporary folder, removed with everything in it at the end of the scope.
 class temp_dir {
-public:
+ public:
   temp_dir();
   ~temp_dir();
   temp_dir(const temp_dir&) = delete;
@@ -21,7 +21,7 @@ public:
   const std::filesystem::path& path() const noexcept { return path_; }
   std::filesystem::path operator/(const std::filesystem::path& name) const { return path_ / name; }
 
-private:
+ private:
   std::filesystem::path path_;
 };
 
