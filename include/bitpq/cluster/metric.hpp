@@ -24,8 +24,8 @@ class whitening {
   /// Of a symmetric positive semi-definite d x d Gram matrix plus `damping` times its mean diagonal on the diagonal,
   /// which is what keeps rank-deficient statistics (dead inputs, few samples) usable. The map is scaled to a mean
   /// diagonal of 1, so the units of the inputs do not matter. An all-zero Gram matrix gives the identity.
-  /// Throws bad_shape unless square, non_finite, bad_params for a negative damping or a matrix that is indefinite
-  /// beyond rounding. O(d^3).
+  /// Throws bad_shape unless square, non_finite, bad_params for a negative damping or a matrix that stays
+  /// indefinite beyond rounding when damped. O(d^3).
   explicit whitening(matrix_view<const double> gram, double damping = 0.01) {
     require(gram.rows() == gram.cols(), errc::bad_shape, "Gram matrix of ", gram.rows(), " x ", gram.cols());
     require(damping >= 0 && std::isfinite(damping), errc::bad_params, "damping ", damping,
@@ -67,8 +67,8 @@ class whitening {
   /// Rounding may leave a rank-deficient matrix slightly indefinite: more damping then, within reason.
   void factorise(const Eigen::MatrixXd& g, double damping) {
     const Eigen::Index d = g.rows();
-    for (double extra = damping; extra <= (std::max)(1e-3, 100 * damping); extra = (std::max)(10 * extra, 1e-12)) {
-      const Eigen::LLT<Eigen::MatrixXd> llt(g + extra * Eigen::MatrixXd::Identity(d, d));
+    for (double extra = 0; extra <= 1e-3; extra = (std::max)(10 * extra, 1e-12)) {
+      const Eigen::LLT<Eigen::MatrixXd> llt(g + (damping + extra) * Eigen::MatrixXd::Identity(d, d));
       if (llt.info() != Eigen::Success) continue;
       const Eigen::MatrixXd l = llt.matrixL();
       if (l.diagonal().minCoeff() < 1e-7) continue;  // would blow up on the way back

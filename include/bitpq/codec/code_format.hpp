@@ -52,7 +52,10 @@ struct code_format {
   std::size_t codewords = 0;
   std::size_t codebooks = 1;
 
-  [[nodiscard]] constexpr std::size_t blocks() const noexcept { return ceil_div(cols, block_size); }
+  /// Block positions of a row; 0 for a format not yet given.
+  [[nodiscard]] constexpr std::size_t blocks() const noexcept {
+    return block_size == 0 ? 0 : ceil_div(cols, block_size);
+  }
   [[nodiscard]] constexpr std::size_t codes() const noexcept { return rows * blocks(); }
   [[nodiscard]] constexpr int code_bits() const noexcept { return code_bits_for(codewords); }
   [[nodiscard]] constexpr std::size_t blocks_per_codebook() const noexcept { return ceil_div(blocks(), codebooks); }

@@ -29,10 +29,13 @@ class codebook {
            codeword_type type = codeword_type::f32)
       : codebook(values, count, codewords, block_size, type, nearest_scales(values, count, type)) {}
 
-  /// An int8 codebook with given scales, one per codebook: the stored form. Values must be multiples q * scale with
-  /// |q| <= 127 up to rounding. Throws as above, and bad_params for a scale that is not positive and finite.
+  /// An int8 codebook with given scales, one per codebook: the stored form. Throws as above, and bad_params for an
+  /// element of -128 or a scale that is not positive and finite.
   [[nodiscard]] static codebook from_int8(std::span<const std::int8_t> quantized, std::span<const float> scales,
                                           std::size_t codewords, std::size_t block_size) {
+    check_scales(scales);
+    for (std::size_t i = 0; i < quantized.size(); ++i)
+      require(quantized[i] != -128, errc::bad_params, "int8 codeword element -128 at ", i, " is outside -127 .. 127");
     std::vector<T> values(quantized.size());
     const std::size_t each = scales.empty() ? 0 : quantized.size() / scales.size();
     for (std::size_t i = 0; i < values.size() && each > 0; ++i)
@@ -72,14 +75,18 @@ class codebook {
     require((std::same_as<T, double>) || type != codeword_type::f64, errc::bad_params,
             "f64 codewords in a codebook of float");
     require_finite(values, "codebook");
-    for (std::size_t b = 0; b < scales_.size(); ++b)
-      require(std::isfinite(scales_[b]) && scales_[b] > 0, errc::bad_params, "scale ", scales_[b], " of codebook ", b,
-              " is not positive");
+    check_scales(scales_);
     for (std::size_t i = 0; i < size; ++i) values_[i] = rounded(i);
   }
 
+  static void check_scales(std::span<const float> scales) {
+    for (std::size_t b = 0; b < scales.size(); ++b)
+      require(std::isfinite(scales[b]) && scales[b] > 0, errc::bad_params, "scale ", scales[b], " of codebook ", b,
+              " is not positive and finite");
+  }
+
   static std::vector<float> nearest_scales(std::span<const T> values, std::size_t count, codeword_type type) {
-    if (type != codeword_type::i8) return {};
+    if (type != codeword_type::i8 || count > values.size()) return {};  // the latter is refused by its sizes
     std::vector<float> scales(count, 1.0F);
     const std::size_t each = count == 0 ? 0 : values.size() / count;
     for (std::size_t b = 0; b < count; ++b) {
@@ -107,7 +114,7 @@ class codebook {
         return static_cast<T>(narrow);
       }
       case codeword_type::f16: {
-        const float half = half_to_float(half_from_float(static_cast<float>(v)));
+        const float half = half_to_float(half_from_double(static_cast<double>(v)));
         require(std::isfinite(half), errc::non_finite, "codebook holds ", v, " at ", i, ", beyond fp16's range of ",
                 half_max);
         return static_cast<T>(half);

@@ -55,8 +55,10 @@ struct layer_geometry {
   [[nodiscard]] constexpr std::size_t rows() const noexcept { return out_channels; }
   [[nodiscard]] constexpr std::size_t cols() const noexcept { return in_per_group() * window(); }
 
-  /// Size of the output for an input of `in`. Throws bad_shape when the dilated kernel exceeds the padded input.
+  /// Size of the output for an input of `in`. Throws bad_shape when the input is empty or the dilated kernel exceeds
+  /// the padded input, bad_params for a padding that no image needs.
   [[nodiscard]] extent2 output_size(extent2 in) const {
+    require(in.h > 0 && in.w > 0, errc::bad_shape, "a convolution over an image of ", in.h, " x ", in.w);
     return {output_length(in.h, kernel.h, conv.stride.h, conv.padding.h, conv.dilation.h, "height"),
             output_length(in.w, kernel.w, conv.stride.w, conv.padding.w, conv.dilation.w, "width")};
   }
@@ -80,11 +82,15 @@ struct layer_geometry {
   friend constexpr bool operator==(const layer_geometry&, const layer_geometry&) = default;
 
  private:
+  static constexpr std::size_t max_padding = std::size_t{1} << 31;
+
   static std::size_t output_length(std::size_t in, std::size_t kernel, std::size_t stride, std::size_t padding,
                                    std::size_t dilation, const char* what) {
-    const std::size_t span = checked_product(dilation, kernel - 1, "dilated kernel") + 1;
-    require(padding <= (std::size_t{1} << 31) && in + 2 * padding >= span, errc::bad_shape, "kernel ", what, " ",
-            span, " exceeds the padded input's ", in, " + 2 x ", padding);
+    static_cast<void>(checked_product(dilation, kernel, "dilated kernel"));
+    const std::size_t span = dilation * (kernel - 1) + 1;
+    require(padding <= max_padding, errc::bad_params, "padding of ", padding, " exceeds ", max_padding);
+    require(in + 2 * padding >= span, errc::bad_shape, "kernel ", what, " ", span, " exceeds the padded input's ", in,
+            " + 2 x ", padding);
     return (in + 2 * padding - span) / stride + 1;
   }
 };

@@ -6,6 +6,7 @@
 #include <bitpq/core/config.hpp>
 
 #include <cstdlib>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -65,6 +66,7 @@ inline void set_fatal_error_handler(fatal_error_handler handler) noexcept { deta
 template <class... Parts>
 [[noreturn]] void fail(errc code, const Parts&... parts) {
   std::ostringstream text;
+  text.imbue(std::locale::classic());  // the host's locale may group digits
   (text << ... << parts);
   const error failure(code, text.str());
 #if BITPQ_HAS_EXCEPTIONS

@@ -34,6 +34,19 @@ constexpr std::uint16_t half_from_float(float value) noexcept {
   return static_cast<std::uint16_t>(sign | (base + rounded));
 }
 
+/// As half_from_float, and rounded once: by way of the nearest float, a number just beside a tie would become one.
+constexpr std::uint16_t half_from_double(double value) noexcept {
+  const auto narrow = static_cast<float>(value);
+  const auto back = static_cast<double>(narrow);
+  std::uint32_t bits = std::bit_cast<std::uint32_t>(narrow);
+  // An inexact float that is made odd is no tie of binary16 and lies on the same side of one as the value.
+  if (back != value && value == value && (bits & 1U) == 0) {
+    const bool outwards = (value < 0 ? -value : value) > (back < 0 ? -back : back);
+    bits = outwards ? bits + 1U : bits - 1U;
+  }
+  return half_from_float(std::bit_cast<float>(bits));
+}
+
 /// Exact.
 constexpr float half_to_float(std::uint16_t half) noexcept {
   const std::uint32_t sign = (static_cast<std::uint32_t>(half) & 0x8000U) << 16;

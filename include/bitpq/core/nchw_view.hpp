@@ -6,6 +6,7 @@
 #include <bitpq/core/concepts.hpp>
 
 #include <array>
+#include <span>
 #include <type_traits>
 
 namespace bitpq {
@@ -29,6 +30,13 @@ class nchw_view {
       : data_(data), extents_(extents), strides_(strides) {
     require(data != nullptr || size() == 0, errc::bad_shape, "view of ", extents[0], " x ", extents[1], " x ",
             extents[2], " x ", extents[3], " over a null pointer");
+  }
+
+  /// Contiguous NCHW over a span. Throws bad_shape unless it holds n * c * h * w elements.
+  constexpr nchw_view(std::span<T> data, std::size_t n, std::size_t c, std::size_t h, std::size_t w)
+      : nchw_view(data.data(), n, c, h, w) {
+    require(data.size() == size(), errc::bad_shape, "span of ", data.size(), " elements viewed as ", n, " x ", c,
+            " x ", h, " x ", w);
   }
 
   /// Channels last in memory (NHWC), contiguous.

@@ -38,25 +38,48 @@ inline double relative(double numerator, double denominator) noexcept {
   return numerator > 0 ? std::numeric_limits<double>::infinity() : 0;
 }
 
+/// w minus the weights that `codes` stand for, contiguous.
 template <scalar T>
-void measure_errors(const matrix_view<const T>& w, const pq_matrix<T>& codes, const importance* statistics,
-                    executor_ref exec, layer_report& report) {
+aligned_buffer<T> difference_of(const matrix_view<const T>& w, const pq_matrix<T>& codes) {
   aligned_buffer<T> difference(w.size());
   const matrix_view<T> e(difference.data(), w.rows(), w.cols());
   codes.decode(e);
-  double error = 0, energy = 0;
   for (std::size_t r = 0; r < w.rows(); ++r)
-    for (std::size_t c = 0; c < w.cols(); ++c) {
-      e(r, c) = w(r, c) - e(r, c);
-      error += static_cast<double>(e(r, c)) * static_cast<double>(e(r, c));
-      energy += static_cast<double>(w(r, c)) * static_cast<double>(w(r, c));
-    }
-  report.weight_error = relative(error, energy);
-  if (statistics != nullptr)
-    report.output_error = relative(output_energy<T>(e, *statistics, exec), output_energy<T>(w, *statistics, exec));
+    for (std::size_t c = 0; c < w.cols(); ++c) e(r, c) = w(r, c) - e(r, c);
+  return difference;
+}
+
+/// Sum of squares.
+template <scalar T>
+double energy(const matrix_view<const T>& w) {
+  double sum = 0;
+  for (std::size_t r = 0; r < w.rows(); ++r)
+    for (std::size_t c = 0; c < w.cols(); ++c) sum += static_cast<double>(w(r, c)) * static_cast<double>(w(r, c));
+  return sum;
 }
 
 }  // namespace detail
+
+/// |W - W^|^2 / |W|^2 of weights and their codes, any strides. Throws bad_shape when the shapes differ.
+template <scalar T>
+[[nodiscard]] double relative_weight_error(std::type_identity_t<matrix_view<const T>> w, const pq_matrix<T>& codes) {
+  require(w.rows() == codes.rows() && w.cols() == codes.cols(), errc::bad_shape, "weights of ", w.rows(), " x ",
+          w.cols(), " against codes of ", codes.rows(), " x ", codes.cols());
+  const aligned_buffer<T> e = detail::difference_of(w, codes);
+  return detail::relative(detail::energy(matrix_view<const T>(e.data(), w.rows(), w.cols())), detail::energy(w));
+}
+
+/// tr(E H E^T) / tr(W H W^T), E = W - W^: the share of the layer's mean squared output that is lost on inputs with
+/// second moments `h`, which are to be taken from other inputs than the calibration's for an honest figure. Throws
+/// bad_shape when the shapes differ. O(rows cols^2 / groups).
+template <scalar T>
+[[nodiscard]] double relative_output_error(std::type_identity_t<matrix_view<const T>> w, const pq_matrix<T>& codes,
+                                           const importance& h, executor_ref exec = {}) {
+  require(w.rows() == codes.rows() && w.cols() == codes.cols(), errc::bad_shape, "weights of ", w.rows(), " x ",
+          w.cols(), " against codes of ", codes.rows(), " x ", codes.cols());
+  const aligned_buffer<T> e = detail::difference_of(w, codes);
+  return detail::relative(output_energy<T>({e.data(), w.rows(), w.cols()}, h, exec), output_energy<T>(w, h, exec));
+}
 
 /// Compresses weights w of geometry.rows() x geometry.cols() (any strides). `statistics` are those of the layer's
 /// inputs, needed for pq_metric::gram; with them the report holds the output error on the inputs they were taken from.
@@ -84,7 +107,8 @@ template <scalar T>
   report.format = layer.weights.format();
   report.storage = params.storage;
   report.size = layer.weights.size();
-  detail::measure_errors(w, layer.weights, statistics, exec, report);
+  report.weight_error = relative_weight_error<T>(w, layer.weights);
+  if (statistics != nullptr) report.output_error = relative_output_error<T>(w, layer.weights, *statistics, exec);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return layer;
 }

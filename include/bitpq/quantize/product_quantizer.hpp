@@ -45,31 +45,33 @@ class product_quantizer {
   /// Throws bad_shape, bad_params, non_finite or cancelled; what was trained before is then kept.
   /// O(iterations rows cols K).
   void train(matrix_view<const T> w, const importance* statistics = nullptr, executor_ref exec = {}) {
-    const layout shape = layout_of(w, statistics);
+    const code_format format = format_for(w, statistics);
     const std::size_t d = params_.block_size;
     std::vector<whitening> metrics;
-    std::vector<T> values(shape.format.codebooks * shape.format.codewords * d);
+    std::vector<T> values(format.codebooks * format.codewords * d);
     double objective = 0;
-    for (std::size_t b = 0; b < shape.format.codebooks; ++b) {
-      const block_run run = training_run(shape, b);
+    for (std::size_t b = 0; b < format.codebooks; ++b) {
+      const block_run run = training_run(format, b);
       metrics.push_back(metric_of(run, statistics));
       const aligned_buffer<T> points = gather(w, run);
       kmeans_params clustering = params_.clustering();
-      clustering.clusters = shape.format.codewords;
+      clustering.clusters = format.codewords;
       clustering.limit = cluster_limit::strict;
       const kmeans_result<T> result =
           kmeans<T>({points.data(), points.size() / run.width, run.width}, {}, clustering, exec, metrics.back());
       require(result.stopped != stop_reason::cancelled, errc::cancelled, "cancelled while training codebook ", b,
-              " of ", shape.format.codebooks);
+              " of ", format.codebooks);
       for (std::size_t k = 0; k < result.clusters; ++k)
         for (std::size_t i = 0; i < run.width; ++i)
           values[(b * result.clusters + k) * d + i] = result.codewords[k * run.width + i];
       objective += result.objective;
     }
-    book_ = codebook<T>(values, shape.format.codebooks, shape.format.codewords, d, params_.storage);
-    cols_ = shape.format.cols;
+    codebook<T> book(values, format.codebooks, format.codewords, d, params_.storage);
+    whitening tail_metric = tail_metric_of(format, statistics);
+    book_ = std::move(book);  // nothing throws from here on
+    cols_ = format.cols;
     metrics_ = std::move(metrics);
-    tail_metric_ = tail_metric_of(shape, statistics);
+    tail_metric_ = std::move(tail_metric);
     objective_ = objective;
   }
 
@@ -101,12 +103,9 @@ class product_quantizer {
   struct block_run {
     std::size_t first, last, width;
   };
-  struct layout {
-    code_format format;
-  };
 
   /// Checks the arguments and fixes the number of codebooks and codewords.
-  [[nodiscard]] layout layout_of(const matrix_view<const T>& w, const importance* statistics) const {
+  [[nodiscard]] code_format format_for(const matrix_view<const T>& w, const importance* statistics) const {
     code_format format{w.rows(), w.cols(), params_.block_size, 1, 1};
     format.validate();
     require_finite(w, "weights");
@@ -121,16 +120,15 @@ class product_quantizer {
     format.validate();
     std::size_t fewest = format.codes();
     for (std::size_t b = 0; b < format.codebooks; ++b) {
-      const block_run run = training_run({format}, b);
+      const block_run run = training_run(format, b);
       fewest = (std::min)(fewest, format.rows * (run.last - run.first));
     }
     format.codewords = limit_clusters(params_.codewords, fewest, params_.limit);
-    return {format};
+    return format;
   }
 
   /// The full blocks of codebook b, or its tail block when it has no other.
-  [[nodiscard]] static block_run training_run(const layout& shape, std::size_t b) noexcept {
-    const code_format& format = shape.format;
+  [[nodiscard]] static block_run training_run(const code_format& format, std::size_t b) noexcept {
     const std::size_t first = b * format.blocks_per_codebook();
     const std::size_t last = (std::min)(first + format.blocks_per_codebook(), format.blocks());
     const std::size_t full = (std::min)(last, format.cols / format.block_size);
@@ -146,8 +144,8 @@ class product_quantizer {
     return whitening({gram.data(), run.width, run.width}, params_.damping);
   }
 
-  [[nodiscard]] whitening tail_metric_of(const layout& shape, const importance* statistics) const {
-    const std::size_t last = shape.format.blocks() - 1, width = shape.format.width_of(last);
+  [[nodiscard]] whitening tail_metric_of(const code_format& format, const importance* statistics) const {
+    const std::size_t last = format.blocks() - 1, width = format.width_of(last);
     return width < params_.block_size ? metric_of({last, last + 1, width}, statistics) : whitening{};
   }
 

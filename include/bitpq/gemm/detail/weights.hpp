@@ -2,11 +2,12 @@
 #pragma once
 
 // The left operand of a product, in the three forms that panels are multiplied with. Each adds, to the sums of some
-// rows, the product of a run of its columns with a packed panel of the right operand:
+// rows, the product of a run of its columns with packed panels of the right operand:
 //
-//   depth_end(k0)  where the run of columns that begins at k0 ends; runs are at most max_depth() long
-//   scratch()      elements of scratch that add needs
-//   add(range, panel, sums, scratch)
+//   rows_per_task, panels_per_task  how much of the product one task takes
+//   depth_end(k0)                   where the run of columns that begins at k0 ends; at most max_depth() further
+//   scratch()                       elements of scratch that add needs
+//   add(weights, panels, scratch)
 //
 // The sums of one element are always formed in the order of the columns.
 
@@ -23,8 +24,20 @@ struct weight_range {
   std::size_t row, rows, k0, k1;
 };
 
-/// Columns of a run: with a panel of the right operand they take about half of a 512 KB second-level cache.
-inline constexpr std::size_t depth_target = 1152;
+/// Panels of the right operand, `count` of them, and the sums that their products are added to: panel p of the run
+/// begins at inputs + p * input_stride, its sums (a row of panel_width elements per row of weights) at
+/// sums + p * sums_stride.
+template <scalar T>
+struct panel_run {
+  std::size_t count;
+  const T* inputs;
+  std::size_t input_stride;
+  T* sums;
+  std::size_t sums_stride;
+};
+
+/// Columns of a run: four panels of them, as the right operand of a task, take about 400 KB of the second-level cache.
+inline constexpr std::size_t depth_target = 768;
 
 /// The end of a run of at most `max_blocks` blocks that begins at column k0, cut where its codebook ends.
 inline std::size_t end_of_run(const code_format& format, std::size_t k0, std::size_t max_blocks) noexcept {
@@ -38,6 +51,9 @@ inline std::size_t end_of_run(const code_format& format, std::size_t k0, std::si
 template <scalar T>
 class decoded_weights {
  public:
+  /// Several panels share a decoded tile; few rows keep enough tasks for threads, and packing again costs little.
+  static constexpr std::size_t rows_per_task = 384, panels_per_task = 4;
+
   explicit decoded_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
@@ -48,7 +64,7 @@ class decoded_weights {
   [[nodiscard]] std::size_t max_depth() const noexcept { return max_blocks() * w_->format().block_size; }
   [[nodiscard]] std::size_t scratch() const noexcept { return tile_rows * leading(); }
 
-  void add(const weight_range& at, const T* panel, T* sums, T* scratch) const noexcept {
+  void add(const weight_range& at, const panel_run<T>& panels, T* scratch) const noexcept {
     const std::size_t d = w_->format().block_size, first = at.k0 / d, blocks = ceil_div(at.k1 - at.k0, d);
     const T* const book = w_->book(w_->format().codebook_of(first));
     for (std::size_t r = 0; r < at.rows; r += tile_rows) {
@@ -57,8 +73,10 @@ class decoded_weights {
         kernels().template on<Code>().decode_rows(book, w_->book_stride(), codes, w_->code_stride(), scratch,
                                                   leading(), rows, blocks, d);
       });
-      kernels().gemm_panel(scratch, static_cast<std::ptrdiff_t>(leading()), panel, sums + r * kernels().panel,
-                           static_cast<std::ptrdiff_t>(kernels().panel), rows, at.k1 - at.k0, true);
+      for (std::size_t p = 0; p < panels.count; ++p)
+        kernels().gemm_panel(scratch, static_cast<std::ptrdiff_t>(leading()), panels.inputs + p * panels.input_stride,
+                             panels.sums + p * panels.sums_stride + r * kernels().panel,
+                             static_cast<std::ptrdiff_t>(kernels().panel), rows, at.k1 - at.k0, true);
     }
   }
 
@@ -82,6 +100,9 @@ class decoded_weights {
 template <scalar T>
 class tabulated_weights {
  public:
+  /// A table costs codewords / rows of the dense product, so it is to serve many rows.
+  static constexpr std::size_t rows_per_task = 2048, panels_per_task = 1;
+
   explicit tabulated_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
@@ -92,16 +113,17 @@ class tabulated_weights {
   [[nodiscard]] std::size_t max_depth() const noexcept { return max_blocks() * w_->format().block_size; }
   [[nodiscard]] std::size_t scratch() const noexcept { return max_blocks() * table_size(); }
 
-  void add(const weight_range& at, const T* panel, T* sums, T* scratch) const noexcept {
+  void add(const weight_range& at, const panel_run<T>& panels, T* scratch) const noexcept {
     const code_format& format = w_->format();
     const std::size_t d = format.block_size, first = at.k0 / d, blocks = ceil_div(at.k1 - at.k0, d);
     const T* const book = w_->book(format.codebook_of(first));
     for (std::size_t j = 0; j < blocks; ++j)
-      kernels().gemm_panel(book, static_cast<std::ptrdiff_t>(w_->book_stride()), panel + j * d * kernels().panel,
+      kernels().gemm_panel(book, static_cast<std::ptrdiff_t>(w_->book_stride()), panels.inputs + j * d * kernels().panel,
                            scratch + j * table_size(), static_cast<std::ptrdiff_t>(kernels().panel), format.codewords,
                            format.width_of(first + j), false);
     w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
-      kernels().template on<Code>().lut_add(scratch, format.codewords, codes, w_->code_stride(), sums, at.rows, blocks);
+      kernels().template on<Code>().lut_add(scratch, format.codewords, codes, w_->code_stride(), panels.sums, at.rows,
+                                              blocks);
     });
   }
 
@@ -120,6 +142,8 @@ class tabulated_weights {
 template <scalar T>
 class dense_weights {
  public:
+  static constexpr std::size_t rows_per_task = 384, panels_per_task = 4;
+
   dense_weights(matrix_view<const T> w, const kernel_table<T>& kernels) noexcept : w_(w), kernels_(&kernels) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
@@ -128,9 +152,11 @@ class dense_weights {
   [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return depth_target; }
   [[nodiscard]] static constexpr std::size_t scratch() noexcept { return 0; }
 
-  void add(const weight_range& at, const T* panel, T* sums, T* /*scratch*/) const noexcept {
-    kernels_->gemm_panel(&w_(at.row, at.k0), w_.stride(0), panel, sums, static_cast<std::ptrdiff_t>(kernels_->panel),
-                         at.rows, at.k1 - at.k0, true);
+  void add(const weight_range& at, const panel_run<T>& panels, T* /*scratch*/) const noexcept {
+    for (std::size_t p = 0; p < panels.count; ++p)
+      kernels_->gemm_panel(&w_(at.row, at.k0), w_.stride(0), panels.inputs + p * panels.input_stride,
+                           panels.sums + p * panels.sums_stride, static_cast<std::ptrdiff_t>(kernels_->panel), at.rows,
+                           at.k1 - at.k0, true);
   }
 
  private:

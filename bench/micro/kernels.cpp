@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The kernels one by one, on data that fits the first two caches, for every instruction set of this machine.
+// Rows: micro/<kernel>/<isa>/...; items per second are multiply-adds, or look-ups, or codes.
+
+#include "support/random_layer.hpp"
+
+#include <benchmark/benchmark.h>
+#include <bitpq/gemm/prepack.hpp>
+
+#include <limits>
+#include <string>
+
+namespace {
+
+using table = bitpq::kernel_table<float>;
+
+void gemm_panel(benchmark::State& state, const table& kernels) {
+  const std::size_t rows = 96, depth = 512;
+  const std::vector<float> a = bench::gaussian(rows * depth, 1), b = bench::gaussian(depth * kernels.panel, 2);
+  std::vector<float> c(rows * kernels.panel);
+  for (auto _ : state) {
+    kernels.gemm_panel(a.data(), static_cast<std::ptrdiff_t>(depth), b.data(), c.data(),
+                       static_cast<std::ptrdiff_t>(kernels.panel), rows, depth, true);
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows * depth * kernels.panel));
+}
+
+/// 96 rows of 64 blocks of d = 9 from 256 codewords.
+struct coded_rows {
+  static constexpr std::size_t rows = 96, blocks = 64, d = 9;
+  bitpq::prepacked_matrix<float> w;
+
+  explicit coded_rows(const table& kernels) : w(bench::random_codes(rows, blocks * d, d, 256), kernels) {}
+
+  template <class F>
+  void with_codes(const F& f) const {
+    w.with_codes(0, 0, [&]<class Code>(const Code* codes) { f(w.kernels().on<Code>(), codes); });
+  }
+  static std::int64_t codes(const benchmark::State& state) {
+    return state.iterations() * static_cast<std::int64_t>(rows * blocks);
+  }
+};
+
+void decode_rows(benchmark::State& state, const table& kernels) {
+  const coded_rows data(kernels);
+  const std::size_t ldw = data.blocks * data.d + kernels.lanes;
+  std::vector<float> weights(data.rows * ldw + kernels.lanes);
+  for (auto _ : state) {
+    data.with_codes([&](const auto& on, const auto* codes) {
+      on.decode_rows(data.w.book(0), data.w.book_stride(), codes, data.w.code_stride(), weights.data(), ldw, data.rows,
+                     data.blocks, data.d);
+    });
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(coded_rows::codes(state));
+}
+
+void dot_rows(benchmark::State& state, const table& kernels) {
+  const coded_rows data(kernels);
+  const std::vector<float> x = bench::gaussian(data.blocks * data.w.book_stride(), 5);
+  std::vector<float> y(data.rows);
+  for (auto _ : state) {
+    data.with_codes([&](const auto& on, const auto* codes) {
+      on.dot_rows(data.w.book(0), data.w.book_stride(), codes, data.w.code_stride(), x.data(), y.data(), data.rows,
+                  data.blocks);
+    });
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(coded_rows::codes(state));
+}
+
+void lut_add(benchmark::State& state, const table& kernels) {
+  const coded_rows data(kernels);
+  const std::size_t blocks = 8;  // tables that the second-level cache holds
+  const std::vector<float> tables = bench::gaussian(blocks * 256 * kernels.panel, 6);
+  std::vector<float> sums(data.rows * kernels.panel);
+  for (auto _ : state) {
+    data.with_codes([&](const auto& on, const auto* codes) {
+      on.lut_add(tables.data(), 256, codes, data.w.code_stride(), sums.data(), data.rows, blocks);
+    });
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(data.rows * blocks * kernels.panel));
+}
+
+void nearest(benchmark::State& state, const table& kernels) {
+  const std::size_t n = 4096, d = 9, codewords = 256;
+  const std::vector<float> points = bench::gaussian(n * d, 7), words = bench::gaussian(d * codewords, 8);
+  std::vector<float> half_norms(codewords);
+  for (std::size_t k = 0; k < codewords; ++k)
+    for (std::size_t i = 0; i < d; ++i) half_norms[k] += words[i * codewords + k] * words[i * codewords + k] / 2;
+  std::vector<std::uint16_t> codes(n);
+  for (auto _ : state) {
+    kernels.nearest(points.data(), n, d, words.data(), half_norms.data(), codewords, codes.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n * codewords * d));
+}
+
+void store_row(benchmark::State& state, const table& kernels) {
+  const std::size_t n = 1024;
+  const std::vector<float> sums = bench::gaussian(n, 9), residual = bench::gaussian(n, 10);
+  std::vector<float> y(n);
+  for (auto _ : state) {
+    kernels.store_row(sums.data(), 0.5F, residual.data(), 1, y.data(), 1, n, true);
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n));
+}
+
+const int registered = [] {
+  const std::pair<const char*, void (*)(benchmark::State&, const table&)> kernels[] = {
+      {"gemm_panel", gemm_panel}, {"decode_rows", decode_rows}, {"dot_rows", dot_rows},
+      {"lut_add", lut_add},       {"nearest", nearest},         {"store_row", store_row}};
+  for (const auto& [name, run] : kernels)
+    for (const table* usable : bitpq::usable_kernels<float>())
+      benchmark::RegisterBenchmark(("micro/" + std::string(name) + "/" + bitpq::to_string(usable->target)).c_str(),
+                                   [run = run, usable](benchmark::State& state) { run(state, *usable); });
+  return 0;
+}();
+
+}  // namespace

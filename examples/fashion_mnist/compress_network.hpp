@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Compresses a network layer by layer, from input to output. Each layer is calibrated on what it will really see: the
+// activations of the student, in which everything before it is compressed already.
+
+#include "engine/progress_bar.hpp"
+#include "fashion_mnist/network.hpp"
+
+#include <bitpq/io/model.hpp>
+#include <bitpq/pq.hpp>
+
+#include <optional>
+
+namespace fashion_mnist {
+
+/// What happened to one layer.
+struct layer_result {
+  std::string name;
+  std::size_t dense_bytes = 0;
+  bitpq::layer_report report;
+  double heldout_error = 0;  ///< output error on images that were not used for calibration
+};
+
+struct compressed_network {
+  bitpq::compressed_model<float> model;
+  std::vector<layer_result> layers;
+};
+
+/// Unlabelled images for calibration, and others to measure the output error on.
+struct calibration_images {
+  const image_set* images = nullptr;
+  std::size_t count = 0;
+  std::size_t heldout = 0;  ///< right after the first `count`
+};
+
+/// Second moments of the inputs that `layer` sees in `net` on images first .. first + count.
+inline bitpq::importance observe_inputs(const network& net, const layer_spec& layer, const image_set& images,
+                                        std::size_t first, std::size_t count, bitpq::executor_ref exec) {
+  constexpr std::size_t batch = 128;
+  bitpq::gram_accumulator moments(layer.geometry);
+  for (std::size_t i = first; i < first + count; i += batch)
+    static_cast<void>(net.forward(batch_of(images, i, std::min(batch, first + count - i)), exec,
+                                  [&](const std::string& name, const engine::tensor& input) {
+                                    if (name != layer.name) return true;
+                                    if (layer.geometry.type == bitpq::layer_geometry::kind::linear)
+                                      moments.add(bitpq::matrix_view<const float>(input.data(), input.batch(),
+                                                                                  input.channels())
+                                                      .transposed(),
+                                                  exec);
+                                    else
+                                      moments.add(input.view(), exec);
+                                    return false;
+                                  }));
+  return moments.finish();
+}
+
+/// Block size and codebook of a layer: a codeword is one 3 x 3 kernel, or four inputs of a 1 x 1 or linear layer. Large
+/// layers carry large codebooks.
+inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry) {
+  bitpq::pq_params params;
+  params.codewords = geometry.window() == 9 ? 512 : 256;
+  return params;
+}
+
+/// Every layer but the stem (288 weights that all the rest depends on). `metric` chooses between preserving outputs and
+/// plain k-means on the weights, at the same size.
+inline compressed_network compress(const teacher& original, bitpq::pq_metric metric, const calibration_images& data,
+                                   std::uint64_t seed, bitpq::executor_ref exec, const std::string& title) {
+  compressed_network result;
+  network student = original.net;
+  const std::vector<layer_spec> layers = architecture();
+  engine::progress_bar bar(title, layers.size());
+  for (const layer_spec& spec : layers) {
+    const engine::layer& dense = original.net.at(spec.name);
+    const std::size_t outputs = spec.geometry.out_channels;
+    result.model.add_tensor(spec.name + ".bias", {outputs}, dense.bias(), bitpq::dtype::f16);
+    if (spec.name == "conv1") {
+      const std::vector<float> weights(dense.dense_weights().data_handle(),
+                                       dense.dense_weights().data_handle() + spec.geometry.rows() * spec.geometry.cols());
+      result.model.add_tensor("conv1.weight", {outputs, spec.geometry.in_channels, 3, 3}, weights, bitpq::dtype::f16);
+      bar.advance(1, spec.name);
+      continue;
+    }
+    bitpq::pq_params params = settings_for(spec.geometry);
+    params.metric = metric;
+    params.seed = seed;
+    std::optional<bitpq::importance> moments;
+    if (metric == bitpq::pq_metric::gram) moments = observe_inputs(student, spec, *data.images, 0, data.count, exec);
+    auto layer = bitpq::compress<float>(spec.geometry, dense.dense_weights(), moments ? &*moments : nullptr, params,
+                                        exec);
+    const bitpq::importance heldout = observe_inputs(student, spec, *data.images, data.count, data.heldout, exec);
+    const double heldout_error =
+        bitpq::relative_output_error<float>(dense.dense_weights(), layer.weights, heldout, exec);
+    student.set(spec.name, engine::layer(spec.geometry, layer.weights, dense.bias()));
+    result.model.add_layer(spec.name + ".weight", spec.geometry, std::move(layer.weights));
+    result.layers.push_back({spec.name, 4 * spec.geometry.rows() * spec.geometry.cols(), layer.report, heldout_error});
+    bar.advance(1, spec.name);
+  }
+  return result;
+}
+
+/// The network that a file holds, running on codes.
+inline network network_of(const bitpq::compressed_model<float>& model) {
+  network net;
+  for (const layer_spec& spec : architecture()) {
+    std::vector<float> bias = model.values(spec.name + ".bias");
+    const std::string weight = spec.name + ".weight";
+    if (model.layers().contains(weight))
+      net.set(spec.name, engine::layer(spec.geometry, model.layer(weight).weight, std::move(bias)));
+    else
+      net.set(spec.name, engine::layer(spec.geometry, model.values(weight), std::move(bias)));
+  }
+  return net;
+}
+
+}  // namespace fashion_mnist

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Compresses a trained network, saves it, loads it back, and evaluates teacher and student on all test images, the
+// student running on codes.
+
+#include "fashion_mnist/compress_network.hpp"
+#include "fashion_mnist/evaluate.hpp"
+#include "fashion_mnist/report.hpp"
+
+#include <bitpq/interop/openmp.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+
+namespace {
+
+struct options {
+  std::string out = "build/demo";
+  std::string data = "/usr/share/datasets/fashion-mnist";
+  std::string teacher = DEMO_TEACHER;
+  std::size_t calibration = 2048, heldout = 512, images = 10000, batch = 100;
+  std::uint64_t seed = 0;
+  int threads = omp_get_max_threads();
+};
+
+constexpr const char* usage =
+    "usage: fashion_mnist_demo [--out DIR] [--data DIR] [--teacher FILE] [--calibration IMAGES]\n"
+    "                          [--heldout IMAGES] [--images TEST_IMAGES] [--batch IMAGES] [--seed N] [--threads N]\n"
+    "The environment variable BITPQ_COMMIT is copied into the report, BITPQ_ISA forces an instruction set.\n";
+
+/// A whole number of at least `least`.
+std::size_t number(const std::string& name, const std::string& value, std::size_t least) {
+  std::size_t used = 0, result = 0;
+  try {
+    result = std::stoul(value, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  bitpq::require(used == value.size() && used > 0 && value[0] != '-' && result >= least, bitpq::errc::bad_params, name, " ",
+                 value, " is not a whole number of at least ", least);
+  return result;
+}
+
+/// Throws bitpq::error for an option it does not know.
+options parse(int argc, char** argv) {
+  options o;
+  for (int i = 1; i < argc; i += 2) {
+    const std::string name = argv[i];
+    bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
+    const std::string value = argv[i + 1];
+    if (name == "--out") o.out = value;
+    else if (name == "--data") o.data = value;
+    else if (name == "--teacher") o.teacher = value;
+    else if (name == "--calibration") o.calibration = number(name, value, 1);
+    else if (name == "--heldout") o.heldout = number(name, value, 1);
+    else if (name == "--images") o.images = number(name, value, 1);
+    else if (name == "--batch") o.batch = number(name, value, 1);
+    else if (name == "--seed") o.seed = number(name, value, 0);
+    else if (name == "--threads") o.threads = static_cast<int>(number(name, value, 1));
+    else bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
+  }
+  return o;
+}
+
+void run(const options& o) {
+  using namespace fashion_mnist;
+  const bitpq::openmp_executor exec(o.threads);
+  const image_set train = load(o.data, split::train);
+  image_set test = load(o.data, split::test);
+  bitpq::require(o.images <= test.count(), bitpq::errc::bad_params, "--images ", o.images, ", the data has ", test.count());
+  test.pixels.resize(o.images * image_pixels);
+  test.labels.resize(o.images);
+  bitpq::require(o.calibration + o.heldout <= train.count(), bitpq::errc::bad_params, o.calibration, " + ", o.heldout,
+                 " images for calibration and measuring, the data has ", train.count());
+  const teacher original = load_teacher(o.teacher);
+  std::filesystem::create_directories(o.out);
+  const calibration_images data{&train, o.calibration, o.heldout};
+
+  demo_report report;
+  const char* const commit = std::getenv("BITPQ_COMMIT");
+  report.commit = commit != nullptr ? commit : "unknown";
+  report.isa = bitpq::to_string(bitpq::kernels<float>().target);
+  report.threads = exec.concurrency();
+  report.batch = o.batch;
+  report.calibration_images = o.calibration;
+  report.test_images = o.images;
+  report.seed = o.seed;
+  report.parameters = original.parameters;
+
+  const auto start = std::chrono::steady_clock::now();
+  compressed_network student = compress(original, bitpq::pq_metric::gram, data, o.seed, exec, "compressing");
+  report.compress_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  compressed_network control = compress(original, bitpq::pq_metric::weights, data, o.seed, exec, "plain k-means");
+
+  const std::string file = o.out + "/student.safetensors", control_file = o.out + "/control.safetensors";
+  bitpq::save_model(file, student.model);
+  bitpq::save_model(control_file, control.model);
+  report.file_bytes = std::filesystem::file_size(file);
+  report.control_bytes = std::filesystem::file_size(control_file);
+  report.layers = std::move(student.layers);
+  report.control_layers = std::move(control.layers);
+
+  // What is evaluated is what the files hold.
+  const network from_file = network_of(bitpq::load_model<float>(file));
+  const network control_net = network_of(bitpq::load_model<float>(control_file));
+  const std::vector<evaluation> results = evaluate({&original.net, &from_file, &control_net}, test, o.batch, exec);
+  report.teacher = results[0];
+  report.student = results[1];
+  report.control = results[2];
+
+  print_table(report);
+  write_json(report, o.out + "/report.json");
+  write_svg(report, o.out + "/report.svg");
+  std::printf("wrote %s, %s/report.json and %s/report.svg\n", file.c_str(), o.out.c_str(), o.out.c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--help") {
+    std::fputs(usage, stdout);
+    return 0;
+  }
+  try {
+    run(parse(argc, argv));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+  return 0;
+}
