@@ -55,11 +55,14 @@ inline bitpq::importance observe_inputs(const network& net, const layer_spec& la
   return moments.finish();
 }
 
-/// Block size and codebook of a layer: a codeword is one 3 x 3 kernel, or four inputs of a 1 x 1 or linear layer. Large
-/// layers carry large codebooks.
+/// Block size and codebook of a layer: a codeword is one row of a 3 x 3 kernel, or two inputs of a 1 x 1 or linear layer.
+/// The widest layers hold three quarters of the weights and bear the smallest codes; there a codebook of 32 also makes
+/// look-up tables pay. docs/adr/0009-demo-settings.md has the figures.
 inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry) {
   bitpq::pq_params params;
-  params.codewords = geometry.window() == 9 ? 512 : 256;
+  const bool window = geometry.window() > 1, wide = geometry.rows() >= 192;
+  params.block_size = window ? 3 : 2;
+  params.codewords = window ? (wide ? 32 : 128) : 64;
   return params;
 }
 
