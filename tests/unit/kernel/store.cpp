@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "support/guarded_array.hpp"
+#include "support/kernels.hpp"
+#include "support/random_data.hpp"
+
+#include <cmath>
+#include <limits>
+
+using bitpq::kernel_table;
+using namespace bitpq_test;
+
+namespace {
+
+/// One row of n outputs at stride `step`, residual at stride `residual_step` (0: none; -1: the output itself).
+template <class T>
+void check_store(const kernel_table<T>& k, std::size_t n, std::ptrdiff_t step, std::ptrdiff_t residual_step,
+                 bool relu) {
+  INFO(n << " outputs, stride " << step << ", residual stride " << residual_step << (relu ? ", relu" : ""));
+  const std::vector<T> sums = random_integers<T>(n, n), residual = random_integers<T>(n, n + 1);
+  const std::size_t space = n * 3 + 40;
+  std::vector<T> y(space, T{12345}), other(space, T{0});
+  const std::ptrdiff_t first = step < 0 ? static_cast<std::ptrdiff_t>(space) - 20 : 20;
+  const auto place = [&](std::size_t i) {
+    return static_cast<std::size_t>(first + static_cast<std::ptrdiff_t>(i) * step);
+  };
+  const bool in_place = residual_step < 0;
+  const T* residual_data = nullptr;
+  std::ptrdiff_t residual_stride = 1;
+  if (in_place) {
+    for (std::size_t i = 0; i < n; ++i) y[place(i)] = residual[i];
+    residual_data = y.data() + first;
+    residual_stride = step;
+  } else if (residual_step > 0) {
+    for (std::size_t i = 0; i < n; ++i) other[i * static_cast<std::size_t>(residual_step)] = residual[i];
+    residual_data = other.data();
+    residual_stride = residual_step;
+  }
+  std::vector<T> want = y;
+  for (std::size_t i = 0; i < n; ++i) {
+    const T v = sums[i] + T{3} + (residual_data == nullptr ? T{0} : residual[i]);
+    want[place(i)] = relu && v < 0 ? T{0} : v;
+  }
+  k.store_row(sums.data(), T{3}, residual_data, residual_stride, y.data() + first, step, n, relu);
+  REQUIRE(y == want);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("store_row adds bias and residual and writes nothing else", "", float, double) {
+  for_each_isa<TestType>([](const kernel_table<TestType>& k) {
+    for (std::size_t n = 0; n <= 35; ++n)
+      for (const std::ptrdiff_t step : {1, 2, 3, -1, -2})
+        for (const std::ptrdiff_t residual_step : {0, 1, 2, -1})
+          for (const bool relu : {false, true}) check_store(k, n, step, residual_step, relu);
+  });
+}
+
+TEMPLATE_TEST_CASE("relu keeps NaN and infinity, vector or tail", "", float, double) {
+  constexpr TestType nan_value = std::numeric_limits<TestType>::quiet_NaN();
+  constexpr TestType infinity = std::numeric_limits<TestType>::infinity();
+  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
+    std::vector<TestType> sums(37), y(37);
+    for (std::size_t i = 0; i < sums.size(); ++i)
+      sums[i] = std::vector<TestType>{nan_value, infinity, -infinity, TestType{-1}, TestType{2}}[i % 5];
+    k.store_row(sums.data(), TestType{0}, nullptr, 1, y.data(), 1, sums.size(), true);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      INFO("element " << i);
+      if (i % 5 == 0) CHECK(std::isnan(y[i]));
+      if (i % 5 == 1) CHECK(y[i] == infinity);
+      if (i % 5 == 2 || i % 5 == 3) CHECK(y[i] == 0);
+      if (i % 5 == 4) CHECK(y[i] == 2);
+    }
+    k.store_row(sums.data(), TestType{0}, nullptr, 1, y.data(), 1, sums.size(), false);
+    CHECK((std::isnan(y[0]) && y[2] == -infinity && y[3] == -1 && std::isnan(y[35])));
+  });
+}
