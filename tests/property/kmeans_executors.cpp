@@ -6,6 +6,8 @@
 #include "support/kmeans_checks.hpp"
 #include "support/thread_executor.hpp"
 
+#include <Eigen/Core>
+
 using bitpq::kmeans;
 using bitpq::kmeans_params;
 using bitpq_test::rows_of;

@@ -3,6 +3,8 @@
 #include "support/bad_inputs.hpp"
 #include "support/kmeans_checks.hpp"
 
+#include <Eigen/Core>
+
 #include <limits>
 
 using bitpq::errc;

@@ -4,6 +4,8 @@
 #include "support/guarded_array.hpp"
 #include "support/kmeans_checks.hpp"
 
+#include <Eigen/Core>
+
 #include <numeric>
 #include <set>
 

@@ -3,6 +3,8 @@
 #include "support/catch.hpp"
 #include "support/kmeans_checks.hpp"
 
+#include <Eigen/Core>
+
 using bitpq::kmeans;
 using bitpq::kmeans_params;
 using bitpq::matrix_view;
