@@ -46,24 +46,30 @@ class whitening {
 
   [[nodiscard]] bool is_identity() const noexcept { return lower_.empty(); }
 
-  /// L^T times each row of `points` (n x d row-major), in place; O(n d^2).
+  /// L^T times each row of `points` (n x d row-major), in place; O(n d^2). A row's result does not depend on the others.
   template <scalar T>
   void apply(std::span<T> points, std::size_t d) const {
-    transform(points, d, [&](Eigen::Map<Eigen::VectorXd> v, const lower_view& l) { v = l.transpose() * v; });
+    transform(points, d, [&](double* v) {
+      for (std::size_t j = 0; j < d; ++j) {
+        double sum = 0;
+        for (std::size_t i = j; i < d; ++i) sum += lower_[i * d + j] * v[i];
+        v[j] = sum;  // v[j] is not read again
+      }
+    });
   }
 
-  /// The inverse of apply.
+  /// The inverse of apply, by back substitution.
   template <scalar T>
   void invert(std::span<T> points, std::size_t d) const {
-    transform(points, d, [&](Eigen::Map<Eigen::VectorXd> v, const lower_view& l) {
-      l.transpose().solveInPlace(v);
+    transform(points, d, [&](double* v) {
+      for (std::size_t j = d; j-- > 0;) {
+        for (std::size_t i = j + 1; i < d; ++i) v[j] -= lower_[i * d + j] * v[i];
+        v[j] /= lower_[j * d + j];
+      }
     });
   }
 
  private:
-  using row_major = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using lower_view = Eigen::TriangularView<const Eigen::Map<const row_major>, Eigen::Lower>;
-
   /// Rounding may leave a rank-deficient matrix slightly indefinite: more damping then, within reason.
   void factorise(const Eigen::MatrixXd& g, double damping) {
     const Eigen::Index d = g.rows();
@@ -73,7 +79,8 @@ class whitening {
       const Eigen::MatrixXd l = llt.matrixL();
       if (l.diagonal().minCoeff() < 1e-7) continue;  // would blow up on the way back
       lower_ = aligned_buffer<double>(static_cast<std::size_t>(d * d));
-      Eigen::Map<row_major>(lower_.data(), d, d) = l;
+      for (Eigen::Index i = 0; i < d; ++i)
+        for (Eigen::Index j = 0; j <= i; ++j) lower_[static_cast<std::size_t>(i * d + j)] = l(i, j);
       return;
     }
     fail(errc::bad_params, "Gram matrix of ", d, " x ", d, " is not positive semi-definite");
@@ -85,13 +92,10 @@ class whitening {
     require(d * d == lower_.size(), errc::bad_shape, "points of ", d, " dimensions in a metric of ", lower_.size(),
             " = d^2 elements");
     require(points.size() % d == 0, errc::bad_shape, points.size(), " elements are no points of ", d, " dimensions");
-    const auto size = static_cast<Eigen::Index>(d);
-    const Eigen::Map<const row_major> matrix(lower_.data(), size, size);
-    const lower_view lower(matrix);
     std::vector<double> v(d);
     for (std::size_t p = 0; p < points.size(); p += d) {
       std::copy_n(points.data() + p, d, v.data());
-      f(Eigen::Map<Eigen::VectorXd>(v.data(), size), lower);
+      f(v.data());
       for (std::size_t i = 0; i < d; ++i) points[p + i] = static_cast<T>(v[i]);
     }
   }

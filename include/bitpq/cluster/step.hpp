@@ -11,18 +11,33 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Codewords as the assignment kernel reads them: columns padded to whole vectors, with half their squared norms.
+/// Codewords as the assignment kernel reads them: columns padded to whole vectors, with half their squared norms. The
+/// kernel compares |c|^2 / 2 - v.c, whose rounding grows with the distance from the origin and which overflows far
+/// from it, so points and codewords are moved to the codewords' mean and scaled, by a power of two, to about 1.
 template <scalar T>
 class codeword_columns {
  public:
   codeword_columns(std::span<const T> codewords, std::size_t d, const kernel_table<T>& kernels)
       : kernels_(&kernels), d_(d), padded_(round_up(codewords.size() / d, kernels.lanes)), columns_(d * padded_),
-        half_norms_(padded_) {
+        half_norms_(padded_), origin_(d) {
+    const std::size_t clusters = codewords.size() / d;
+    for (std::size_t i = 0; i < d; ++i) {
+      double sum = 0;
+      for (std::size_t k = 0; k < clusters; ++k) sum += static_cast<double>(codewords[k * d + i]);
+      origin_[i] = static_cast<T>(sum / static_cast<double>(clusters));
+    }
+    T largest = 0;
+    for (std::size_t j = 0; j < codewords.size(); ++j)
+      largest = (std::max)(largest, std::abs(codewords[j] - origin_[j % d]));
+    if (largest > 0 && std::isfinite(largest)) {
+      constexpr int most = std::numeric_limits<T>::max_exponent - 2;
+      scale_ = std::ldexp(T{1}, std::clamp(-std::ilogb(largest), -most, most));
+    }
     std::fill(half_norms_.begin(), half_norms_.end(), (std::numeric_limits<T>::infinity)());
-    for (std::size_t k = 0; k < codewords.size() / d; ++k) {
+    for (std::size_t k = 0; k < clusters; ++k) {
       double norm = 0;
       for (std::size_t i = 0; i < d; ++i) {
-        const T value = codewords[k * d + i];
+        const T value = moved(codewords[k * d + i], i);
         columns_[i * padded_ + k] = value;
         norm += static_cast<double>(value) * static_cast<double>(value);
       }
@@ -35,17 +50,23 @@ class codeword_columns {
     constexpr std::size_t chunk = 4096;
     exec.bulk(ceil_div(codes.size(), chunk), [&](std::size_t, std::size_t task) {
       const std::size_t first = task * chunk, n = (std::min)(chunk, codes.size() - first);
-      kernels_->nearest(points.data() + first * d_, n, d_, columns_.data(), half_norms_.data(), padded_,
-                        codes.data() + first);
+      aligned_buffer<T> local(n * d_);
+      for (std::size_t p = 0; p < n; ++p)
+        for (std::size_t i = 0; i < d_; ++i) local[p * d_ + i] = moved(points[(first + p) * d_ + i], i);
+      kernels_->nearest(local.data(), n, d_, columns_.data(), half_norms_.data(), padded_, codes.data() + first);
     });
   }
 
  private:
+  [[nodiscard]] T moved(T value, std::size_t i) const noexcept { return (value - origin_[i]) * scale_; }
+
   const kernel_table<T>* kernels_;
   std::size_t d_;
   std::size_t padded_;
   aligned_buffer<T> columns_;
   aligned_buffer<T> half_norms_;
+  std::vector<T> origin_;
+  T scale_ = 1;
 };
 
 /// Weighted sums per cluster and the objective under the assignment they were gathered with.

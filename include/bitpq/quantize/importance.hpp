@@ -28,7 +28,7 @@ class importance {
     require(groups > 0 && cols > 0 && moments_.size() == groups * checked_product(cols, cols, "second moments"),
             errc::bad_shape, "second moments of ", groups, " x ", cols, " x ", cols, " given ", moments_.size(),
             " elements");
-    for (std::size_t g = 0; g < groups; ++g) check(g);
+    for (std::size_t g = 0; g < groups; ++g) require_moments(g);
   }
 
   [[nodiscard]] std::size_t groups() const noexcept { return groups_; }
@@ -54,7 +54,7 @@ class importance {
   }
 
  private:
-  void check(std::size_t g) const {
+  void require_moments(std::size_t g) const {
     const matrix_view<const double> h = gram(g);
     require_finite(h, "second moments");
     double largest = 0;

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The one line of metadata that says what a compressed layer is, for instance
+//   conv2d out=96 in=48 kernel=3x3 stride=2x2 padding=1x1 dilation=1x1 groups=1 block=9 codewords=256
+//   codebooks=1 code_bits=8
+// Flat on purpose: a person or thirty lines of Python decode it without a second parser.
+
+#include <bitpq/codec/code_format.hpp>
+#include <bitpq/codec/layer_geometry.hpp>
+#include <bitpq/io/detail/file_context.hpp>
+
+#include <charconv>
+#include <map>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+namespace bitpq {
+inline namespace v1 {
+namespace detail {
+
+struct layer_record {
+  layer_geometry geometry;
+  code_format format;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const extent2& e) { return out << e.h << 'x' << e.w; }
+
+inline std::string to_text(const layer_record& record) {
+  const layer_geometry& g = record.geometry;
+  const code_format& f = record.format;
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  const bool conv = g.type == layer_geometry::kind::conv2d;
+  text << (conv ? "conv2d" : "linear") << " out=" << g.out_channels << " in=" << g.in_channels;
+  if (conv)
+    text << " kernel=" << g.kernel << " stride=" << g.conv.stride << " padding=" << g.conv.padding
+         << " dilation=" << g.conv.dilation << " groups=" << g.conv.groups;
+  text << " block=" << f.block_size << " codewords=" << f.codewords << " codebooks=" << f.codebooks
+       << " code_bits=" << f.code_bits();
+  return text.str();
+}
+
+/// Takes fields out of a record's text; each must be there once, and in the end none may be left.
+class record_fields {
+ public:
+  /// `prefix` begins every complaint: it names file and layer.
+  record_fields(std::string_view text, const std::string& prefix) : prefix_(prefix) {
+    for (bool first = true, last = false; !last; first = false) {
+      const std::size_t space = text.find(' ');
+      const std::string_view token = text.substr(0, space);
+      last = space == text.npos;
+      if (!last) text.remove_prefix(space + 1);
+      const std::size_t equals = token.find('=');
+      if (first)
+        kind_ = token;
+      else if (equals == token.npos)
+        corrupt("has a word ", quoted{token}, " without '='");
+      else if (!fields_.emplace(token.substr(0, equals), token.substr(equals + 1)).second)
+        corrupt("has ", quoted{token.substr(0, equals)}, " twice");
+    }
+  }
+
+  [[nodiscard]] std::string_view kind() const noexcept { return kind_; }
+
+  std::size_t number(std::string_view key) {
+    const std::string_view value = take(key);
+    return parse(key, value, value);
+  }
+
+  extent2 pair(std::string_view key) {
+    const std::string_view value = take(key);
+    const std::size_t cross = value.find('x');
+    if (cross == value.npos) corrupt("has ", key, '=', quoted{value}, ", not a pair as 3x3");
+    return {parse(key, value, value.substr(0, cross)), parse(key, value, value.substr(cross + 1))};
+  }
+
+  void end() const {
+    if (!fields_.empty()) corrupt("has an unknown field ", quoted{fields_.begin()->first});
+  }
+
+  template <class... Parts>
+  [[noreturn]] void corrupt(const Parts&... parts) const {
+    fail(errc::corrupt_file, prefix_, parts...);
+  }
+
+ private:
+  std::string_view take(std::string_view key) {
+    const auto at = fields_.find(key);
+    if (at == fields_.end()) corrupt("has no field ", quoted{key});
+    const std::string_view value = at->second;
+    fields_.erase(at);
+    return value;
+  }
+
+  [[nodiscard]] std::size_t parse(std::string_view key, std::string_view value, std::string_view digits) const {
+    std::size_t number = 0;
+    const char* const last = digits.data() + digits.size();
+    const std::from_chars_result result = std::from_chars(digits.data(), last, number);
+    if (result.ec != std::errc{} || result.ptr != last)
+      corrupt("has ", key, '=', quoted{value}, ", not of integers in 0 .. 2^64 - 1");
+    return number;
+  }
+
+  std::string prefix_;
+  std::string_view kind_;
+  std::map<std::string_view, std::string_view> fields_;
+};
+
+/// Throws corrupt_file, beginning with `prefix`, for text that to_text does not write; whether the numbers make a layer
+/// is for geometry and format to say.
+inline layer_record parse_layer_record(std::string_view text, const std::string& prefix) {
+  record_fields fields(text, prefix);
+  layer_record record;
+  layer_geometry& g = record.geometry;
+  if (fields.kind() == "conv2d") {
+    g.type = layer_geometry::kind::conv2d;
+    g.kernel = fields.pair("kernel");
+    g.conv = {fields.pair("stride"), fields.pair("padding"), fields.pair("dilation"), fields.number("groups")};
+  } else if (fields.kind() != "linear") {
+    fields.corrupt("is of unknown kind ", quoted{fields.kind()});
+  }
+  g.out_channels = fields.number("out");
+  g.in_channels = fields.number("in");
+  static_cast<void>(g.validated());
+  record.format = {g.rows(), g.cols(), fields.number("block"), fields.number("codewords"), fields.number("codebooks")};
+  record.format.validate();
+  const std::size_t bits = fields.number("code_bits");
+  if (bits != static_cast<std::size_t>(record.format.code_bits()))
+    fields.corrupt("has code_bits=", bits, ", but ", record.format.codewords, " codewords take ",
+                   record.format.code_bits());
+  fields.end();
+  return record;
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace bitpq

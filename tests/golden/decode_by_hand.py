@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Decodes one layer of a compressed model with nothing but the standard library: see docs/format.md.
+
+    decode_by_hand.py MODEL LAYER OUT     writes rows x cols little-endian floats (doubles for an F64 codebook)
+"""
+import array, json, math, struct, sys
+
+with open(sys.argv[1], "rb") as f:
+    data = f.read()
+length, = struct.unpack("<Q", data[:8])
+header = json.loads(data[8 : 8 + length])
+layer = sys.argv[2]
+
+
+def numbers(name):
+    tensor = header[layer + name]
+    begin, end = tensor["data_offsets"]
+    letter = {"U8": "B", "I8": "b", "F16": "e", "F32": "f", "F64": "d"}[tensor["dtype"]]
+    return struct.unpack(f"<{math.prod(tensor['shape'])}{letter}", data[8 + length :][begin:end])
+
+
+kind, *fields = header["__metadata__"]["bitpq.layer." + layer].split(" ")
+record = dict(field.split("=") for field in fields)
+rows, d, codewords, codebooks, bits = (int(record[k]) for k in "out block codewords codebooks code_bits".split())
+kernel = [int(k) for k in record.get("kernel", "1x1").split("x")]
+cols = int(record["in"]) // int(record.get("groups", 1)) * math.prod(kernel)
+
+blocks = -(-cols // d)
+blocks_per_codebook = -(-blocks // codebooks)
+packed = int.from_bytes(bytes(numbers(".codes")), "little")
+book = numbers(".codebook")
+scales = numbers(".codebook_scale") if layer + ".codebook_scale" in header else [1.0] * codebooks
+
+weights = array.array("d" if header[layer + ".codebook"]["dtype"] == "F64" else "f")
+for row in range(rows):
+    for column in range(cols):
+        block, i = divmod(column, d)
+        code = packed >> ((row * blocks + block) * bits) & ((1 << bits) - 1)
+        b = block // blocks_per_codebook
+        weights.append(book[(b * codewords + code) * d + i] * scales[b])
+if sys.byteorder == "big":
+    weights.byteswap()
+with open(sys.argv[3], "wb") as f:
+    weights.tofile(f)
