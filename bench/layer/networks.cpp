@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Layers of real networks at their real sizes, one image, one thread: codes on the path that the plan takes, against the
-// same layer dense in the same loops. Rows: layer/<network>/<layer>/d<block size>/k<codewords>.
+// Layers of real networks at their real sizes, one image, one thread: codes on the path that the plan takes, against
+// the same layer dense in the same loops. Rows: layer/<network>/<layer>/d<block size>/k<codewords>.
 
 #include "support/paired.hpp"
 #include "support/random_layer.hpp"

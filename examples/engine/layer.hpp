@@ -34,7 +34,8 @@ class layer {
   }
 
   /// act(W x + bias + residual); a linear layer is a convolution over 1 x 1 maps.
-  [[nodiscard]] tensor run(const tensor& x, bool relu, bitpq::executor_ref exec, const tensor* residual = nullptr) const {
+  [[nodiscard]] tensor run(const tensor& x, bool relu, bitpq::executor_ref exec,
+                           const tensor* residual = nullptr) const {
     const bitpq::extent2 out = geometry_.output_size(x.size());
     tensor y(x.batch(), geometry_.out_channels, out.h, out.w);
     bitpq::conv_epilogue<float> fused{bias_, {}, relu};

@@ -3,8 +3,8 @@
 
 // What a host has anyway: a tensor type of its own. bitpq reads and writes it through a view.
 
-#include <bitpq/core/aligned_buffer.hpp>
 #include <bitpq/codec/layer_geometry.hpp>
+#include <bitpq/core/aligned_buffer.hpp>
 #include <bitpq/core/nchw_view.hpp>
 
 namespace engine {

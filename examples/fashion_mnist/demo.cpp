@@ -37,8 +37,8 @@ std::size_t number(const std::string& name, const std::string& value, std::size_
   } catch (const std::exception&) {
     used = 0;
   }
-  bitpq::require(used == value.size() && used > 0 && value[0] != '-' && result >= least, bitpq::errc::bad_params, name, " ",
-                 value, " is not a whole number of at least ", least);
+  bitpq::require(used == value.size() && used > 0 && value[0] != '-' && result >= least, bitpq::errc::bad_params, name,
+                 " ", value, " is not a whole number of at least ", least);
   return result;
 }
 
@@ -49,16 +49,26 @@ options parse(int argc, char** argv) {
     const std::string name = argv[i];
     bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
     const std::string value = argv[i + 1];
-    if (name == "--out") o.out = value;
-    else if (name == "--data") o.data = value;
-    else if (name == "--teacher") o.teacher = value;
-    else if (name == "--calibration") o.calibration = number(name, value, 1);
-    else if (name == "--heldout") o.heldout = number(name, value, 1);
-    else if (name == "--images") o.images = number(name, value, 1);
-    else if (name == "--batch") o.batch = number(name, value, 1);
-    else if (name == "--seed") o.seed = number(name, value, 0);
-    else if (name == "--threads") o.threads = static_cast<int>(number(name, value, 1));
-    else bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
+    if (name == "--out")
+      o.out = value;
+    else if (name == "--data")
+      o.data = value;
+    else if (name == "--teacher")
+      o.teacher = value;
+    else if (name == "--calibration")
+      o.calibration = number(name, value, 1);
+    else if (name == "--heldout")
+      o.heldout = number(name, value, 1);
+    else if (name == "--images")
+      o.images = number(name, value, 1);
+    else if (name == "--batch")
+      o.batch = number(name, value, 1);
+    else if (name == "--seed")
+      o.seed = number(name, value, 0);
+    else if (name == "--threads")
+      o.threads = static_cast<int>(number(name, value, 1));
+    else
+      bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
   }
   return o;
 }
@@ -68,7 +78,8 @@ void run(const options& o) {
   const bitpq::openmp_executor exec(o.threads);
   const image_set train = load(o.data, split::train);
   image_set test = load(o.data, split::test);
-  bitpq::require(o.images <= test.count(), bitpq::errc::bad_params, "--images ", o.images, ", the data has ", test.count());
+  bitpq::require(o.images <= test.count(), bitpq::errc::bad_params, "--images ", o.images, ", the data has ",
+                 test.count());
   test.pixels.resize(o.images * image_pixels);
   test.labels.resize(o.images);
   bitpq::require(o.calibration + o.heldout <= train.count(), bitpq::errc::bad_params, o.calibration, " + ", o.heldout,

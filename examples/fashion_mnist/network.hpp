@@ -86,8 +86,8 @@ inline teacher load_teacher(const std::string& path) {
   const bitpq::safetensors_reader file(path);
   const auto values = [&](const std::string& name, std::size_t size) {
     std::vector<float> v = file.values<float>(name);
-    bitpq::require(v.size() == size, bitpq::errc::bad_shape, path, ": ", name, " has ", v.size(), " elements, expected ",
-                   size);
+    bitpq::require(v.size() == size, bitpq::errc::bad_shape, path, ": ", name, " has ", v.size(),
+                   " elements, expected ", size);
     return v;
   };
   teacher result;

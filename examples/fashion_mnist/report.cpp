@@ -78,13 +78,15 @@ void draw_sizes(svg& picture, const demo_report& report, double left) {
   picture.key(left, top - 14, "dense", "dense fp32");
   picture.key(left + 95, top - 14, "codes", "codes and codebook");
   double most = 1;
-  for (const layer_result& layer : report.layers) most = std::max(most, std::sqrt(static_cast<double>(layer.dense_bytes)));
+  for (const layer_result& layer : report.layers)
+    most = std::max(most, std::sqrt(static_cast<double>(layer.dense_bytes)));
   const auto width = [&](std::size_t bytes) { return std::sqrt(static_cast<double>(bytes)) / most * panel_width; };
   for (std::size_t i = 0; i < report.layers.size(); ++i) {
     const layer_result& layer = report.layers[i];
     const double y = top + static_cast<double>(i) * row_height;
     picture.bar(left, y + 3, width(layer.dense_bytes), row_height - 8, "dense", kilobytes(layer.dense_bytes));
-    picture.bar(left, y + 7, width(layer.report.size.bytes()), row_height - 16, "codes", kilobytes(layer.report.size.bytes()));
+    picture.bar(left, y + 7, width(layer.report.size.bytes()), row_height - 16, "codes",
+                kilobytes(layer.report.size.bytes()));
     const double factor = static_cast<double>(layer.dense_bytes) / static_cast<double>(layer.report.size.bytes());
     picture.text(left + width(layer.dense_bytes) + 6, y + 17, "÷ " + number(factor, 1), "small");
   }
@@ -110,8 +112,8 @@ void draw_errors(svg& picture, const demo_report& report, double left) {
 }  // namespace
 
 void print_table(const demo_report& report) {
-  std::printf("%-20s %-17s %3s %5s %9s %9s %9s %9s %8s\n", "layer", "shape", "d", "K", "bits/w", "bytes", "weight", "output",
-              "seconds");
+  std::printf("%-20s %-17s %3s %5s %9s %9s %9s %9s %8s\n", "layer", "shape", "d", "K", "bits/w", "bytes", "weight",
+              "output", "seconds");
   for (const layer_result& layer : report.layers) {
     const bitpq::layer_report& r = layer.report;
     std::printf("%-20s %-17s %3zu %5zu %9.3f %9zu %8.2f%% %8.2f%% %8.2f\n", layer.name.c_str(),
@@ -160,19 +162,20 @@ void write_svg(const demo_report& report, const std::string& path) {
   svg picture;
   const double width = label_width + 2 * panel_width + 2 * gap;
   const double height = top + static_cast<double>(report.layers.size()) * row_height + 24;
-  picture.out << "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 " << width << ' ' << height << "' width='" << width
-              << "' height='" << height << "'>\n<style>text{font-family:system-ui,sans-serif;fill:#24292f}"
+  picture.out << "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 " << width << ' ' << height << "' width='"
+              << width << "' height='" << height
+              << "'>\n<style>text{font-family:system-ui,sans-serif;fill:#24292f}"
                  ".title{font-size:19px;font-weight:600}.head{font-size:13px;font-weight:600}.label{font-size:12px}"
                  ".small{font-size:11px;fill:#57606a}.dense{fill:#d0d7de}.codes{fill:#0969da}.control{fill:#e3a008}"
                  "</style>\n<rect width='100%' height='100%' fill='#ffffff'/>\n";
   picture.text(24, 34,
-               "Fashion-MNIST ResNet, " + number(report.ratio(), 1) + " times smaller: " + kilobytes(report.dense_bytes()) +
-                   " → " + kilobytes(report.file_bytes),
+               "Fashion-MNIST ResNet, " + number(report.ratio(), 1) +
+                   " times smaller: " + kilobytes(report.dense_bytes()) + " → " + kilobytes(report.file_bytes),
                "title");
   picture.text(24, 56,
-               "top-1 on " + std::to_string(report.test_images) + " test images: teacher " + number(report.teacher.top1, 2) + " %, student on codes " +
-                   number(report.student.top1, 2) + " %, plain k-means at the same size " +
-                   number(report.control.top1, 2) + " %; no fine-tuning",
+               "top-1 on " + std::to_string(report.test_images) + " test images: teacher " +
+                   number(report.teacher.top1, 2) + " %, student on codes " + number(report.student.top1, 2) +
+                   " %, plain k-means at the same size " + number(report.control.top1, 2) + " %; no fine-tuning",
                "label");
   for (std::size_t i = 0; i < report.layers.size(); ++i) {
     const double y = top + static_cast<double>(i) * row_height + 17;

@@ -63,8 +63,8 @@ kmeans_result<T> lloyd(const weighted_points<T>& points, const kmeans_params& pa
     codeword_columns<T>(codewords, points.d, kernels).nearest(points.values, result.codes, exec);
     const cluster_sums sums = accumulate<T>(points, result.codes, codewords, exec);
     result.objective = sums.objective;
-    const bool go_on = !params.progress || params.progress({"k-means", result.iterations, params.max_iterations,
-                                                            result.objective});
+    const bool go_on =
+        !params.progress || params.progress({"k-means", result.iterations, params.max_iterations, result.objective});
     const bool settled = previous - sums.objective <= params.tolerance * previous && result.iterations > 0;
     result.stopped = !go_on ? stop_reason::cancelled : settled ? stop_reason::converged : stop_reason::max_iterations;
     if (!go_on || settled || result.iterations == params.max_iterations) return result;

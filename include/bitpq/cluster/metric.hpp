@@ -36,7 +36,8 @@ class whitening {
     for (Eigen::Index i = 0; i < d; ++i)
       for (Eigen::Index j = 0; j < d; ++j)
         g(i, j) = (gram(static_cast<std::size_t>(i), static_cast<std::size_t>(j)) +
-                   gram(static_cast<std::size_t>(j), static_cast<std::size_t>(i))) / 2;
+                   gram(static_cast<std::size_t>(j), static_cast<std::size_t>(i))) /
+                  2;
     const double scale = d == 0 ? 0 : g.trace() / static_cast<double>(d);
     if (g.isZero(0)) return;
     require(scale > 0, errc::bad_params, "Gram matrix with a trace of ", g.trace(), " is not positive semi-definite");
@@ -46,7 +47,8 @@ class whitening {
 
   [[nodiscard]] bool is_identity() const noexcept { return lower_.empty(); }
 
-  /// L^T times each row of `points` (n x d row-major), in place; O(n d^2). A row's result does not depend on the others.
+  /// L^T times each row of `points` (n x d row-major), in place; O(n d^2). A row's result does not depend on the
+  /// others.
   template <scalar T>
   void apply(std::span<T> points, std::size_t d) const {
     transform(points, d, [&](double* v) {

@@ -12,8 +12,8 @@ namespace bitpq {
 inline namespace v1 {
 
 enum class seeding_method {
-  random,             ///< distinct points, uniformly
-  kmeans_plus_plus,   ///< Arthur and Vassilvitskii 2007: each next point with probability ~ weight x squared distance
+  random,            ///< distinct points, uniformly
+  kmeans_plus_plus,  ///< Arthur and Vassilvitskii 2007: each next point with probability ~ weight x squared distance
 };
 
 /// What to do when more clusters are asked for than the points can carry.

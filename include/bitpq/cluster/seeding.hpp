@@ -54,7 +54,8 @@ template <scalar T>
 class potential {
  public:
   explicit potential(const weighted_points<T>& points)
-      : points_(points), values_(points.size(), std::numeric_limits<double>::infinity()),
+      : points_(points),
+        values_(points.size(), std::numeric_limits<double>::infinity()),
         sums_(ceil_div(points.size(), chunk)) {}
 
   /// Takes the point `chosen` into account; O(n d).
@@ -119,9 +120,8 @@ template <scalar T>
 aligned_buffer<T> seed_codewords(const weighted_points<T>& points, std::size_t k, seeding_method method,
                                  std::uint64_t seed, executor_ref exec) {
   const random_stream random(seed, 1);
-  const std::vector<std::size_t> chosen = method == seeding_method::random
-                                              ? distinct_indices(k, points.size(), random)
-                                              : kmeans_plus_plus(points, k, random, exec);
+  const std::vector<std::size_t> chosen = method == seeding_method::random ? distinct_indices(k, points.size(), random)
+                                                                           : kmeans_plus_plus(points, k, random, exec);
   aligned_buffer<T> codewords(k * points.d);
   for (std::size_t c = 0; c < k; ++c) std::copy_n(points.point(chosen[c]), points.d, codewords.data() + c * points.d);
   return codewords;

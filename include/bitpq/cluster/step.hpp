@@ -18,8 +18,12 @@ template <scalar T>
 class codeword_columns {
  public:
   codeword_columns(std::span<const T> codewords, std::size_t d, const kernel_table<T>& kernels)
-      : kernels_(&kernels), d_(d), padded_(round_up(codewords.size() / d, kernels.lanes)), columns_(d * padded_),
-        half_norms_(padded_), origin_(d) {
+      : kernels_(&kernels),
+        d_(d),
+        padded_(round_up(codewords.size() / d, kernels.lanes)),
+        columns_(d * padded_),
+        half_norms_(padded_),
+        origin_(d) {
     const std::size_t clusters = codewords.size() / d;
     for (std::size_t i = 0; i < d; ++i) {
       double sum = 0;

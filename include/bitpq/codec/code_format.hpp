@@ -69,8 +69,8 @@ struct code_format {
   /// Throws bad_shape or bad_params with the numbers.
   void validate() const {
     require(rows > 0 && cols > 0, errc::bad_shape, "weight matrix of ", rows, " x ", cols);
-    require(block_size > 0 && block_size <= cols, errc::bad_params, "block size ", block_size,
-            " is outside 1 .. ", cols, ", the columns of the weight matrix");
+    require(block_size > 0 && block_size <= cols, errc::bad_params, "block size ", block_size, " is outside 1 .. ",
+            cols, ", the columns of the weight matrix");
     require(codewords > 0 && codewords <= max_codewords, errc::bad_params, "a codebook of ", codewords,
             " codewords is outside 1 .. ", max_codewords);
     require(codebooks > 0 && ceil_div(blocks(), blocks_per_codebook()) == codebooks, errc::bad_params, codebooks,

@@ -65,10 +65,14 @@ class codebook {
  private:
   codebook(std::span<const T> values, std::size_t count, std::size_t codewords, std::size_t block_size,
            codeword_type type, std::vector<float> scales)
-      : values_(values), scales_(std::move(scales)), count_(count), codewords_(codewords), block_size_(block_size),
+      : values_(values),
+        scales_(std::move(scales)),
+        count_(count),
+        codewords_(codewords),
+        block_size_(block_size),
         type_(type) {
-    require(count > 0 && codewords > 0 && codewords <= max_codewords && block_size > 0, errc::bad_shape,
-            "codebook of ", count, " x ", codewords, " codewords of ", block_size);
+    require(count > 0 && codewords > 0 && codewords <= max_codewords && block_size > 0, errc::bad_shape, "codebook of ",
+            count, " x ", codewords, " codewords of ", block_size);
     const std::size_t size = checked_product(count, checked_product(codewords, block_size, "codebook"), "codebook");
     require(values.size() == size, errc::bad_shape, "codebook of ", count, " x ", codewords, " x ", block_size,
             " given ", values.size(), " values");

@@ -66,10 +66,10 @@ class packed_codes {
   /// Unpacks the codes first, first + 1, ... into `out`; O(out.size()). Throws bad_shape when they leave the sequence.
   template <std::unsigned_integral Code>
   void unpack(std::size_t first, std::span<Code> out) const {
-    require(first <= size_ && out.size() <= size_ - first, errc::bad_shape, "codes ", first, " .. ",
-            first + out.size(), " of a sequence of ", size_);
-    require(static_cast<std::size_t>(bits_) <= 8 * sizeof(Code), errc::bad_params, bits_, "-bit codes into elements of ",
-            8 * sizeof(Code), " bits");
+    require(first <= size_ && out.size() <= size_ - first, errc::bad_shape, "codes ", first, " .. ", first + out.size(),
+            " of a sequence of ", size_);
+    require(static_cast<std::size_t>(bits_) <= 8 * sizeof(Code), errc::bad_params, bits_,
+            "-bit codes into elements of ", 8 * sizeof(Code), " bits");
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<Code>((*this)[first + i]);
   }
 

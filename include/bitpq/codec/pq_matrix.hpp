@@ -23,7 +23,8 @@ class pq_matrix {
   /// Throws bad_shape when codes, codebook and shape do not fit together, bad_params when the number of codebooks does
   /// not share out the block positions, corrupt_file when a code names no codeword; O(codes).
   pq_matrix(std::size_t rows, std::size_t cols, codebook<T> book, packed_codes codes)
-      : book_(std::move(book)), codes_(std::move(codes)),
+      : book_(std::move(book)),
+        codes_(std::move(codes)),
         format_{rows, cols, book_.block_size(), book_.codewords(), book_.count()} {
     format_.validate();
     require(codes_.size() == format_.codes(), errc::bad_shape, rows, " x ", cols, " weights in blocks of ",

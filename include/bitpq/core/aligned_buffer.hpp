@@ -20,7 +20,7 @@ inline constexpr std::size_t buffer_alignment = 64;
 
 /// `size` zero-initialised elements, aligned to `buffer_alignment`. Copies are deep.
 template <class T>
-  requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 class aligned_buffer {
  public:
   aligned_buffer() = default;

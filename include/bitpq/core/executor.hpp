@@ -17,8 +17,9 @@ inline namespace v1 {
 class task_fn {
  public:
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, task_fn> && std::invocable<F&, std::size_t, std::size_t>)
-  task_fn(F&& f) noexcept  // NOLINT(google-explicit-constructor): any callable is a task function
+  requires(!std::same_as<std::remove_cvref_t<F>, task_fn> && std::invocable<F&, std::size_t, std::size_t>)
+      task_fn(F&& f)
+  noexcept  // NOLINT(google-explicit-constructor): any callable is a task function
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
         call_([](void* object, std::size_t worker, std::size_t task) {
           (*static_cast<std::remove_reference_t<F>*>(object))(worker, task);
@@ -35,8 +36,9 @@ class task_fn {
 /// worker at the same time, and returns when all are done. An exception of a task, if any, is rethrown by bulk.
 template <class E>
 concept executor = requires(E& e, std::size_t n, task_fn f) {
-  { e.concurrency() } noexcept -> std::convertible_to<std::size_t>;
-  { e.bulk(n, f) };
+  { e.concurrency() }
+  noexcept->std::convertible_to<std::size_t>;
+  {e.bulk(n, f)};
 };
 
 /// Runs every task in the calling thread, in order.
@@ -53,8 +55,8 @@ class executor_ref {
   executor_ref() noexcept = default;
 
   template <executor E>
-    requires(!std::same_as<std::remove_cvref_t<E>, executor_ref>)
-  executor_ref(E&& e) noexcept  // NOLINT(google-explicit-constructor): callers pass their executor as it is
+  requires(!std::same_as<std::remove_cvref_t<E>, executor_ref>) executor_ref(E&& e)
+  noexcept  // NOLINT(google-explicit-constructor): callers pass their executor as it is
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(e)))),
         concurrency_([](void* object) noexcept {
           return static_cast<std::size_t>(static_cast<std::remove_reference_t<E>*>(object)->concurrency());

@@ -47,26 +47,23 @@ class matrix_view {
   }
 
   /// Row-major over a span. Throws bad_shape unless the span holds rows * cols elements.
-  constexpr matrix_view(std::span<T> data, std::size_t rows, std::size_t cols)
-      : matrix_view(data.data(), rows, cols) {
+  constexpr matrix_view(std::span<T> data, std::size_t rows, std::size_t cols) : matrix_view(data.data(), rows, cols) {
     require(data.size() == checked_product(rows, cols, "matrix view"), errc::bad_shape, "span of ", data.size(),
             " elements viewed as ", rows, " x ", cols);
   }
 
   /// Eigen matrices, maps and blocks.
   template <class M>
-    requires detail::strided_matrix<M, T>
+  requires detail::strided_matrix<M, T>
   constexpr matrix_view(M&& m)  // NOLINT(google-explicit-constructor): a view is what the host's matrix is here
       : matrix_view(m.data(), static_cast<std::size_t>(m.rows()), static_cast<std::size_t>(m.cols()),
                     static_cast<std::ptrdiff_t>(m.rowStride()), static_cast<std::ptrdiff_t>(m.colStride())) {}
 
   /// A view of const elements from one of mutable elements.
   template <class U>
-    requires(std::same_as<T, const U>)
-  constexpr matrix_view(const matrix_view<U>& other) noexcept  // NOLINT(google-explicit-constructor)
-      : data_(other.data_handle()),
-        extents_{other.rows(), other.cols()},
-        strides_{other.stride(0), other.stride(1)} {}
+  requires(std::same_as<T, const U>) constexpr matrix_view(
+      const matrix_view<U>& other) noexcept  // NOLINT(google-explicit-constructor)
+      : data_(other.data_handle()), extents_{other.rows(), other.cols()}, strides_{other.stride(0), other.stride(1)} {}
 
   [[nodiscard]] constexpr T* data_handle() const noexcept { return data_; }
   [[nodiscard]] constexpr std::size_t extent(std::size_t dim) const noexcept { return extents_[dim]; }

@@ -35,13 +35,12 @@ class nchw_view {
   /// Contiguous NCHW over a span. Throws bad_shape unless it holds n * c * h * w elements.
   constexpr nchw_view(std::span<T> data, std::size_t n, std::size_t c, std::size_t h, std::size_t w)
       : nchw_view(data.data(), n, c, h, w) {
-    require(data.size() == size(), errc::bad_shape, "span of ", data.size(), " elements viewed as ", n, " x ", c,
-            " x ", h, " x ", w);
+    require(data.size() == size(), errc::bad_shape, "span of ", data.size(), " elements viewed as ", n, " x ", c, " x ",
+            h, " x ", w);
   }
 
   /// Channels last in memory (NHWC), contiguous.
-  [[nodiscard]] static constexpr nchw_view nhwc(T* data, std::size_t n, std::size_t c, std::size_t h,
-                                                std::size_t w) {
+  [[nodiscard]] static constexpr nchw_view nhwc(T* data, std::size_t n, std::size_t c, std::size_t h, std::size_t w) {
     static_cast<void>(dense_strides(n, c, h, w));  // for its overflow check
     const auto sc = static_cast<std::ptrdiff_t>(c);
     const auto sw = static_cast<std::ptrdiff_t>(w) * sc;
@@ -49,8 +48,8 @@ class nchw_view {
   }
 
   template <class U>
-    requires(std::same_as<T, const U>)
-  constexpr nchw_view(const nchw_view<U>& other) noexcept  // NOLINT(google-explicit-constructor)
+  requires(std::same_as<T, const U>) constexpr nchw_view(
+      const nchw_view<U>& other) noexcept  // NOLINT(google-explicit-constructor)
       : data_(other.data_handle()),
         extents_{other.extent(0), other.extent(1), other.extent(2), other.extent(3)},
         strides_{other.stride(0), other.stride(1), other.stride(2), other.stride(3)} {}
@@ -78,8 +77,7 @@ class nchw_view {
     const std::size_t plane = checked_product(h, w, "image plane");
     const std::size_t image = checked_product(c, plane, "image");
     static_cast<void>(checked_product(n, image, "batch of images"));
-    return {static_cast<std::ptrdiff_t>(image), static_cast<std::ptrdiff_t>(plane),
-            static_cast<std::ptrdiff_t>(w), 1};
+    return {static_cast<std::ptrdiff_t>(image), static_cast<std::ptrdiff_t>(plane), static_cast<std::ptrdiff_t>(w), 1};
   }
 
   T* data_ = nullptr;

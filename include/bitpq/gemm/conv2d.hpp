@@ -46,8 +46,8 @@ struct convolution_output {
       for (std::size_t r = 0; r < rows; ++r) {
         const std::size_t c = first_channel + r, h = pixel / width, x = pixel % width;
         kernels.store_row(sums + r * kernels.panel + lane, fused.bias.empty() ? T{0} : fused.bias[c],
-                          fused.residual.empty() ? nullptr : &fused.residual(image, c, h, x),
-                          fused.residual.stride(3), &y(image, c, h, x), y.stride(3), length, fused.relu);
+                          fused.residual.empty() ? nullptr : &fused.residual(image, c, h, x), fused.residual.stride(3),
+                          &y(image, c, h, x), y.stride(3), length, fused.relu);
       }
       lane += length;
     }
@@ -96,10 +96,9 @@ extent2 check_convolution(std::size_t rows, std::size_t cols, const layer_geomet
 /// is written. Same bits for any executor and for any split of the batch. Neither the dense weights nor the im2col
 /// matrix are ever formed: scratch is at most about 2 MB per worker. Paths: decode and lut.
 template <scalar T>
-void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry,
-            std::type_identity_t<nchw_view<const T>> x, std::type_identity_t<nchw_view<T>> y,
-            const std::type_identity_t<conv_epilogue<T>>& fused = {}, executor_ref exec = {},
-            gemm_path path = gemm_path::automatic) {
+void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::type_identity_t<nchw_view<const T>> x,
+            std::type_identity_t<nchw_view<T>> y, const std::type_identity_t<conv_epilogue<T>>& fused = {},
+            executor_ref exec = {}, gemm_path path = gemm_path::automatic) {
   require(path != gemm_path::gemv, errc::bad_params, "conv2d has no path ", to_string(path));
   const extent2 out = detail::check_convolution(w.rows(), w.cols(), geometry, x, y, fused);
   if (y.empty()) return;

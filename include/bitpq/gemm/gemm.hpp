@@ -55,8 +55,8 @@ void check_product(std::size_t rows, std::size_t cols, const matrix_view<const T
           " for a product of ", rows, " x ", x.cols());
   check_bias(fused, rows);
   require(fused.residual.empty() || (fused.residual.rows() == rows && fused.residual.cols() == x.cols()),
-          errc::bad_shape, "residual of ", fused.residual.rows(), " x ", fused.residual.cols(),
-          " for an output of ", rows, " x ", x.cols());
+          errc::bad_shape, "residual of ", fused.residual.rows(), " x ", fused.residual.cols(), " for an output of ",
+          rows, " x ", x.cols());
 }
 
 }  // namespace detail
@@ -83,17 +83,18 @@ void gemm(const prepacked_matrix<T>& w, std::type_identity_t<matrix_view<const T
 
 /// The same for a matrix that is multiplied with once; prepacks it on the way.
 template <scalar T>
-void gemm(const pq_matrix<T>& w, std::type_identity_t<matrix_view<const T>> x,
-          std::type_identity_t<matrix_view<T>> y, const std::type_identity_t<epilogue<T>>& fused = {},
-          executor_ref exec = {}, gemm_path path = gemm_path::automatic) {
+void gemm(const pq_matrix<T>& w, std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<matrix_view<T>> y,
+          const std::type_identity_t<epilogue<T>>& fused = {}, executor_ref exec = {},
+          gemm_path path = gemm_path::automatic) {
   detail::check_product(w.rows(), w.cols(), x, y, fused);
   gemm(prepack(w), x, y, fused, exec, path);
 }
 
 /// y = act(W x + bias + residual) for one vector; x of W.cols(), y of W.rows() elements.
 template <scalar T>
-void gemv(const prepacked_matrix<T>& w, std::type_identity_t<std::span<const T>> x, std::type_identity_t<std::span<T>> y,
-          const std::type_identity_t<epilogue<T>>& fused = {}, executor_ref exec = {}) {
+void gemv(const prepacked_matrix<T>& w, std::type_identity_t<std::span<const T>> x,
+          std::type_identity_t<std::span<T>> y, const std::type_identity_t<epilogue<T>>& fused = {},
+          executor_ref exec = {}) {
   gemm(w, matrix_view<const T>(x, x.size(), 1), matrix_view<T>(y, y.size(), 1), fused, exec, gemm_path::gemv);
 }
 

@@ -26,9 +26,7 @@ class tbb_executor {
     arena_.execute([&] {
       tbb::parallel_for(
           std::size_t{0}, n,
-          [&](std::size_t task) {
-            f(static_cast<std::size_t>(tbb::this_task_arena::current_thread_index()), task);
-          },
+          [&](std::size_t task) { f(static_cast<std::size_t>(tbb::this_task_arena::current_thread_index()), task); },
           tbb::simple_partitioner{});
     });
   }

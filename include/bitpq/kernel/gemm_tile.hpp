@@ -64,8 +64,8 @@ template <scalar T, class Arch>
 void gemm_panel(const T* a, std::ptrdiff_t lda, const T* b, T* c, std::ptrdiff_t ldc, std::size_t rows,
                 std::size_t depth, bool accumulate) noexcept {
   constexpr std::size_t tile = register_tile<Arch>::rows;
-  for (; rows >= tile; rows -= tile, a += static_cast<std::ptrdiff_t>(tile) * lda,
-                       c += static_cast<std::ptrdiff_t>(tile) * ldc)
+  for (; rows >= tile;
+       rows -= tile, a += static_cast<std::ptrdiff_t>(tile) * lda, c += static_cast<std::ptrdiff_t>(tile) * ldc)
     detail::gemm_rows<T, Arch, tile>(a, lda, b, c, ldc, depth, accumulate);
   detail::gemm_tail<T, Arch, tile - 1>(a, lda, b, c, ldc, rows, depth, accumulate);
 }

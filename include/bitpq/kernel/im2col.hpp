@@ -17,16 +17,15 @@ class im2col_columns {
 
   /// Columns first .. first + n of an input of that layout and geometry whose output is out.h x out.w; n <= capacity.
   template <class T>
-  im2col_columns(const nchw_view<T>& x, const layer_geometry& g, extent2 out, std::size_t first,
-                 std::size_t n) noexcept
+  im2col_columns(const nchw_view<T>& x, const layer_geometry& g, extent2 out, std::size_t first, std::size_t n) noexcept
       : n_(n), height_(static_cast<std::ptrdiff_t>(x.height())), width_(static_cast<std::ptrdiff_t>(x.width())) {
     for (std::size_t lane = 0; lane < n; ++lane) {
       const std::size_t column = first + lane;
       const std::size_t pixel = column % (out.h * out.w);
-      y_[lane] = static_cast<std::ptrdiff_t>(pixel / out.w * g.conv.stride.h) -
-                 static_cast<std::ptrdiff_t>(g.conv.padding.h);
-      x_[lane] = static_cast<std::ptrdiff_t>(pixel % out.w * g.conv.stride.w) -
-                 static_cast<std::ptrdiff_t>(g.conv.padding.w);
+      y_[lane] =
+          static_cast<std::ptrdiff_t>(pixel / out.w * g.conv.stride.h) - static_cast<std::ptrdiff_t>(g.conv.padding.h);
+      x_[lane] =
+          static_cast<std::ptrdiff_t>(pixel % out.w * g.conv.stride.w) - static_cast<std::ptrdiff_t>(g.conv.padding.w);
       origin_[lane] = static_cast<std::ptrdiff_t>(column / (out.h * out.w)) * x.stride(0) + y_[lane] * x.stride(2) +
                       x_[lane] * x.stride(3);
     }

@@ -43,8 +43,8 @@ BITPQ_FORCE_INLINE void lut_rows(const T* BITPQ_RESTRICT tables, std::size_t tab
 /// c[r] += sum over j < blocks of tables[j][codes[j][r]], for r < rows, where c and the entries of a table are rows of
 /// panel_width elements and a table has `codewords` entries.
 template <scalar T, class Arch, class Code>
-void lut_add(const T* tables, std::size_t codewords, const Code* codes, std::size_t code_stride, T* c,
-             std::size_t rows, std::size_t blocks) noexcept {
+void lut_add(const T* tables, std::size_t codewords, const Code* codes, std::size_t code_stride, T* c, std::size_t rows,
+             std::size_t blocks) noexcept {
   constexpr std::size_t width = panel_width<T, Arch>;
   constexpr std::size_t tile = 4;
   const std::size_t table_size = codewords * width;

@@ -52,9 +52,7 @@ struct simd {
   /// a * b + c
   static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept { return xsimd::fma(a, b, c); }
   /// c - a * b
-  static BITPQ_FORCE_INLINE vec fnma(const vec& a, const vec& b, const vec& c) noexcept {
-    return xsimd::fnma(a, b, c);
-  }
+  static BITPQ_FORCE_INLINE vec fnma(const vec& a, const vec& b, const vec& c) noexcept { return xsimd::fnma(a, b, c); }
   static BITPQ_FORCE_INLINE mask less(const vec& a, const vec& b) noexcept { return a < b; }
   static BITPQ_FORCE_INLINE vec select(const mask& m, const vec& a, const vec& b) noexcept {
     return xsimd::select(m, a, b);
@@ -109,7 +107,7 @@ struct register_tile<arch_of<isa::neon64>::type> {
 
 /// Columns of a panel of the right operand.
 template <scalar T, class Arch>
-inline constexpr std::size_t panel_width = register_tile<Arch>::vectors * simd<T, Arch>::size;
+inline constexpr std::size_t panel_width = register_tile<Arch>::vectors* simd<T, Arch>::size;
 
 }  // namespace v1
 }  // namespace bitpq

@@ -16,8 +16,8 @@ template <scalar T, class Code>
 struct code_kernels {
   void (*decode_rows)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, T* weights,
                       std::size_t ldw, std::size_t rows, std::size_t blocks, std::size_t d) noexcept;
-  void (*dot_rows)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* x,
-                   T* y, std::size_t rows, std::size_t blocks) noexcept;
+  void (*dot_rows)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* x, T* y,
+                   std::size_t rows, std::size_t blocks) noexcept;
   void (*lut_add)(const T* tables, std::size_t codewords, const Code* codes, std::size_t code_stride, T* c,
                   std::size_t rows, std::size_t blocks) noexcept;
 };

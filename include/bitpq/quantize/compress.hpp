@@ -86,10 +86,8 @@ template <scalar T>
 /// Throws bad_shape, bad_params, non_finite or cancelled, with the numbers; w is only read.
 /// O(iterations rows cols K + rows cols^2 / groups).
 template <scalar T>
-[[nodiscard]] compression<T> compress(const layer_geometry& geometry,
-                                           std::type_identity_t<matrix_view<const T>> w,
-                                           const importance* statistics, pq_params params = {},
-                                           executor_ref exec = {}) {
+[[nodiscard]] compression<T> compress(const layer_geometry& geometry, std::type_identity_t<matrix_view<const T>> w,
+                                      const importance* statistics, pq_params params = {}, executor_ref exec = {}) {
   const auto start = std::chrono::steady_clock::now();
   static_cast<void>(geometry.validated());
   require(w.rows() == geometry.rows() && w.cols() == geometry.cols(), errc::bad_shape, "weights of ", w.rows(), " x ",

@@ -18,7 +18,8 @@ class gram_accumulator {
   /// Memory: groups x cols x cols doubles. Throws bad_shape or bad_params for a geometry that makes no layer,
   /// out_of_memory.
   explicit gram_accumulator(const layer_geometry& geometry)
-      : geometry_(geometry.validated()), kernels_(&bitpq::kernels<double>()),
+      : geometry_(geometry.validated()),
+        kernels_(&bitpq::kernels<double>()),
         stride_(round_up(geometry.cols(), kernels_->panel)),
         sums_(checked_product(geometry.groups(), checked_product(geometry.cols(), stride_, "second moments"),
                               "second moments")) {}
@@ -32,8 +33,7 @@ class gram_accumulator {
   template <scalar T>
   void add(matrix_view<const T> x, executor_ref exec = {}) {
     require(geometry_.type == layer_geometry::kind::linear && x.rows() == geometry_.in_channels, errc::bad_shape,
-            "calibration input of ", x.rows(), " x ", x.cols(), " for a layer of ", geometry_.in_channels,
-            " inputs");
+            "calibration input of ", x.rows(), " x ", x.cols(), " for a layer of ", geometry_.in_channels, " inputs");
     require_finite(x, "calibration input");
     add_columns(x.cols(), exec, [&](std::size_t, std::size_t first, std::size_t n, double* dst, std::size_t ld) {
       for (std::size_t k = 0; k < x.rows(); ++k)
@@ -106,8 +106,8 @@ class gram_accumulator {
       for (std::size_t lane = 0; lane < panel; ++lane)
         packed[c * panel + lane] = first + lane < cols ? inputs[(first + lane) * chunk + c] : 0;
     kernels_->gemm_panel(inputs.data() + first * chunk, static_cast<std::ptrdiff_t>(chunk), packed,
-                         sums_.data() + (group * cols + first) * stride_ + first,
-                         static_cast<std::ptrdiff_t>(stride_), cols - first, n, true);
+                         sums_.data() + (group * cols + first) * stride_ + first, static_cast<std::ptrdiff_t>(stride_),
+                         cols - first, n, true);
   }
 
   layer_geometry geometry_;

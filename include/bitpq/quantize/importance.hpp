@@ -64,8 +64,9 @@ class importance {
     }
     for (std::size_t i = 0; i < cols_; ++i)
       for (std::size_t k = 0; k < i; ++k)
-        require(std::abs(h(i, k) - h(k, i)) <= 1e-6 * largest, errc::bad_params, "second moments are not symmetric: ",
-                h(i, k), " at (", i, ", ", k, "), ", h(k, i), " at (", k, ", ", i, ")");
+        require(std::abs(h(i, k) - h(k, i)) <= 1e-6 * largest, errc::bad_params,
+                "second moments are not symmetric: ", h(i, k), " at (", i, ", ", k, "), ", h(k, i), " at (", k, ", ", i,
+                ")");
   }
 
   std::size_t groups_ = 0;
@@ -114,8 +115,7 @@ template <scalar T>
   double total = 0;
   for (std::size_t g = 0; g < h.groups(); ++g) {
     for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < h.cols(); ++c)
-        e[r * h.cols() + c] = static_cast<double>(difference(g * rows + r, c));
+      for (std::size_t c = 0; c < h.cols(); ++c) e[r * h.cols() + c] = static_cast<double>(difference(g * rows + r, c));
     total += detail::quadratic_form({e.data(), rows, h.cols()}, h.gram(g), exec);
   }
   return total;

@@ -112,8 +112,8 @@ class product_quantizer {
     if (params_.metric == pq_metric::gram) {
       require(statistics != nullptr, errc::bad_params, "pq_metric::gram without statistics of the inputs");
       require(statistics->cols() == w.cols() && w.rows() % statistics->groups() == 0, errc::bad_shape, "weights of ",
-              w.rows(), " x ", w.cols(), " with second moments of ", statistics->groups(), " x ",
-              statistics->cols(), " x ", statistics->cols());
+              w.rows(), " x ", w.cols(), " with second moments of ", statistics->groups(), " x ", statistics->cols(),
+              " x ", statistics->cols());
     }
     if (params_.scope == codebook_scope::position) format.codebooks = format.blocks();
     if (params_.scope == codebook_scope::column_groups) format.codebooks = params_.column_groups;

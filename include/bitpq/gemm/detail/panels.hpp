@@ -3,8 +3,8 @@
 
 // The loop nest that every product shares: tasks of a few panels of columns and a run of rows; in a task, for each run
 // of the depth, pack the panels, add the weights' product to the sums; at the end, store. How columns are read and
-// outputs written is the caller's; how weights are read is weights.hpp's. Tasks are cut by shapes alone, so that results
-// do not depend on the number of threads.
+// outputs written is the caller's; how weights are read is weights.hpp's. Tasks are cut by shapes alone, so that
+// results do not depend on the number of threads.
 
 #include <bitpq/core/executor.hpp>
 #include <bitpq/gemm/detail/weights.hpp>

@@ -70,8 +70,8 @@ class decoded_weights {
     for (std::size_t r = 0; r < at.rows; r += tile_rows) {
       const std::size_t rows = (std::min)(tile_rows, at.rows - r);
       w_->with_codes(first, at.row + r, [&]<class Code>(const Code* codes) {
-        kernels().template on<Code>().decode_rows(book, w_->book_stride(), codes, w_->code_stride(), scratch,
-                                                  leading(), rows, blocks, d);
+        kernels().template on<Code>().decode_rows(book, w_->book_stride(), codes, w_->code_stride(), scratch, leading(),
+                                                  rows, blocks, d);
       });
       for (std::size_t p = 0; p < panels.count; ++p)
         kernels().gemm_panel(scratch, static_cast<std::ptrdiff_t>(leading()), panels.inputs + p * panels.input_stride,
@@ -118,12 +118,13 @@ class tabulated_weights {
     const std::size_t d = format.block_size, first = at.k0 / d, blocks = ceil_div(at.k1 - at.k0, d);
     const T* const book = w_->book(format.codebook_of(first));
     for (std::size_t j = 0; j < blocks; ++j)
-      kernels().gemm_panel(book, static_cast<std::ptrdiff_t>(w_->book_stride()), panels.inputs + j * d * kernels().panel,
-                           scratch + j * table_size(), static_cast<std::ptrdiff_t>(kernels().panel), format.codewords,
-                           format.width_of(first + j), false);
+      kernels().gemm_panel(book, static_cast<std::ptrdiff_t>(w_->book_stride()),
+                           panels.inputs + j * d * kernels().panel, scratch + j * table_size(),
+                           static_cast<std::ptrdiff_t>(kernels().panel), format.codewords, format.width_of(first + j),
+                           false);
     w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
       kernels().template on<Code>().lut_add(scratch, format.codewords, codes, w_->code_stride(), panels.sums, at.rows,
-                                              blocks);
+                                            blocks);
     });
   }
 
