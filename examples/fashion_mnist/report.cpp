@@ -43,7 +43,7 @@ nlohmann::ordered_json layer_json(const layer_result& layer) {
 
 // ---- The picture: two panels of bars that share their rows, one row per layer. ----
 
-constexpr double row_height = 26, top = 118, label_width = 190, panel_width = 330, gap = 110;
+constexpr double row_height = 26, top = 118, label_width = 236, panel_width = 330, gap = 110;
 
 struct svg {
   std::ostringstream out;
@@ -112,11 +112,11 @@ void draw_errors(svg& picture, const demo_report& report, double left) {
 }  // namespace
 
 void print_table(const demo_report& report) {
-  std::printf("%-20s %-17s %3s %5s %9s %9s %9s %9s %8s\n", "layer", "shape", "d", "K", "bits/w", "bytes", "weight",
+  std::printf("%-22s %-17s %3s %5s %9s %9s %9s %9s %8s\n", "layer", "shape", "d", "K", "bits/w", "bytes", "weight",
               "output", "seconds");
   for (const layer_result& layer : report.layers) {
     const bitpq::layer_report& r = layer.report;
-    std::printf("%-20s %-17s %3zu %5zu %9.3f %9zu %8.2f%% %8.2f%% %8.2f\n", layer.name.c_str(),
+    std::printf("%-22s %-17s %3zu %5zu %9.3f %9zu %8.2f%% %8.2f%% %8.2f\n", layer.name.c_str(),
                 shape_of(r.geometry).c_str(), r.format.block_size, r.format.codewords, r.size.bits_per_weight(),
                 r.size.bytes(), 100 * r.weight_error, 100 * layer.heldout_error, r.seconds);
   }
