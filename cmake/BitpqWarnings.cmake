@@ -13,9 +13,6 @@ if(MSVC)
   endif()
 else()
   target_compile_options(bitpq_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
-  # g++ 12 and 13 warn of overlapping copies inside std::string's operator+ where there are none (GCC bug 105651).
-  target_compile_options(bitpq_warnings INTERFACE
-    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,12>>:-Wno-restrict>)
   # Where strings are joined, g++ 12 sees overlapping and overflowing copies inside its own std::string (GCC bugs
   # 105329 and 105651).
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
