@@ -4,7 +4,7 @@
 // Macros that real headers leave behind. Each stands for a library whose users would otherwise be locked out; an
 // expansion that is no C++ shows at once where a header of bitpq used the bare name.
 
-#define BITPQ_HOSTILE $ a macro of someone else was expanded here $
+#define BITPQ_HOSTILE (] a macro of someone else was expanded here [)
 
 // <windows.h>
 #define min(a, b) BITPQ_HOSTILE
