@@ -38,9 +38,11 @@ inline double relative(double numerator, double denominator) noexcept {
   return numerator > 0 ? std::numeric_limits<double>::infinity() : 0;
 }
 
-/// w minus the weights that `codes` stand for, contiguous.
+/// w minus the weights that `codes` stand for, contiguous. Throws bad_shape when the shapes differ.
 template <scalar T>
 aligned_buffer<T> difference_of(const matrix_view<const T>& w, const pq_matrix<T>& codes) {
+  require(w.rows() == codes.rows() && w.cols() == codes.cols(), errc::bad_shape, "weights of ", w.rows(), " x ",
+          w.cols(), " against codes of ", codes.rows(), " x ", codes.cols());
   aligned_buffer<T> difference(w.size());
   const matrix_view<T> e(difference.data(), w.rows(), w.cols());
   codes.decode(e);
@@ -63,8 +65,6 @@ double energy(const matrix_view<const T>& w) {
 /// |W - W^|^2 / |W|^2 of weights and their codes, any strides. Throws bad_shape when the shapes differ.
 template <scalar T>
 [[nodiscard]] double relative_weight_error(std::type_identity_t<matrix_view<const T>> w, const pq_matrix<T>& codes) {
-  require(w.rows() == codes.rows() && w.cols() == codes.cols(), errc::bad_shape, "weights of ", w.rows(), " x ",
-          w.cols(), " against codes of ", codes.rows(), " x ", codes.cols());
   const aligned_buffer<T> e = detail::difference_of(w, codes);
   return detail::relative(detail::energy(matrix_view<const T>(e.data(), w.rows(), w.cols())), detail::energy(w));
 }
@@ -75,8 +75,6 @@ template <scalar T>
 template <scalar T>
 [[nodiscard]] double relative_output_error(std::type_identity_t<matrix_view<const T>> w, const pq_matrix<T>& codes,
                                            const importance& h, executor_ref exec = {}) {
-  require(w.rows() == codes.rows() && w.cols() == codes.cols(), errc::bad_shape, "weights of ", w.rows(), " x ",
-          w.cols(), " against codes of ", codes.rows(), " x ", codes.cols());
   const aligned_buffer<T> e = detail::difference_of(w, codes);
   return detail::relative(output_energy<T>({e.data(), w.rows(), w.cols()}, h, exec), output_energy<T>(w, h, exec));
 }
