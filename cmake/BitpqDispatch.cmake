@@ -4,8 +4,8 @@
 #
 # Gives a target bitpq's kernels for several instruction sets, of which it takes the best at run time. One small
 # translation unit per instruction set is generated and built in the project that calls this; each set of them is built
-# once and shared. ISAS: scalar sse2 avx2 avx512 neon64; default: all that the target processor may have. The scalar
-# kernels are always there.
+# once and shared. ISAS: scalar sse2 avx2 avx512 avx512vnni neon64; default: all that the target processor may have.
+# The scalar kernels are always there.
 #
 # The objects are built with -O2 whatever the build type: without inlining, helpers shared between translation units
 # would be emitted with wide instructions and could be the copy that the linker keeps for the baseline. The test of the
@@ -24,7 +24,7 @@ function(bitpq_add_dispatch target)
   set(isas ${arg_ISAS})
   if(NOT isas)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-      set(isas sse2 avx2 avx512)
+      set(isas sse2 avx2 avx512 avx512vnni)
     elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
       set(isas neon64)
     endif()
@@ -46,6 +46,7 @@ function(_bitpq_add_kernel_library library isas)
   set(flags_sse2 -msse2)
   set(flags_avx2 -mavx2 -mfma)
   set(flags_avx512 -mavx2 -mfma -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl)
+  set(flags_avx512vnni ${flags_avx512} -mavx512vbmi -mavx512vnni)
   set(flags_neon64 "")
 
   add_library(${library} STATIC)
@@ -53,7 +54,7 @@ function(_bitpq_add_kernel_library library isas)
   target_compile_definitions(${library} INTERFACE BITPQ_DISPATCH)
   foreach(isa IN LISTS isas)
     if(NOT DEFINED flags_${isa})
-      message(FATAL_ERROR "bitpq_add_dispatch: ISAS names ${isa}; known: scalar sse2 avx2 avx512 neon64")
+      message(FATAL_ERROR "bitpq_add_dispatch: ISAS names ${isa}; known: scalar sse2 avx2 avx512 avx512vnni neon64")
     endif()
     set(source "${CMAKE_CURRENT_BINARY_DIR}/${library}/kernels_${isa}.cpp")
     configure_file("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/kernels.cpp.in" "${source}" @ONLY)

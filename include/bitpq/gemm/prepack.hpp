@@ -6,6 +6,7 @@
 
 #include <bitpq/codec/pq_matrix.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
+#include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/dispatch.hpp>
 
 #include <vector>
@@ -22,9 +23,10 @@ class prepacked_matrix {
 
   prepacked_matrix() = default;
 
-  /// O(codes). `kernels` defaults to the best this machine has.
-  explicit prepacked_matrix(const pq_matrix<T>& w, const kernel_table<T>& kernels = bitpq::kernels<T>())
-      : kernels_(&kernels), format_(w.format()) {
+  /// O(codes). `kernels` defaults to the best this machine has; `allowed` is what the layer's plans may choose from.
+  explicit prepacked_matrix(const pq_matrix<T>& w, const kernel_table<T>& kernels = bitpq::kernels<T>(),
+                            precision allowed = precision::exact)
+      : kernels_(&kernels), format_(w.format()), allowed_(allowed) {
     const std::size_t d = format_.block_size;
     book_stride_ = round_up(d, kernels.lanes);
     // One vector of slack: a copy of a codeword's last vector may start anywhere in it.
@@ -44,6 +46,7 @@ class prepacked_matrix {
   [[nodiscard]] std::size_t cols() const noexcept { return format_.cols; }
   [[nodiscard]] const code_format& format() const noexcept { return format_; }
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
+  [[nodiscard]] precision allowed() const noexcept { return allowed_; }
   [[nodiscard]] std::size_t book_stride() const noexcept { return book_stride_; }
   [[nodiscard]] std::size_t code_stride() const noexcept { return code_stride_; }
   /// Codebook b: codewords x book_stride, zero beyond the block size.
@@ -78,6 +81,7 @@ class prepacked_matrix {
 
   const kernel_table<T>* kernels_ = nullptr;
   code_format format_{};
+  precision allowed_ = precision::exact;
   std::size_t book_stride_ = 0;
   std::size_t code_stride_ = 0;
   aligned_buffer<T> books_;
@@ -85,10 +89,10 @@ class prepacked_matrix {
   aligned_buffer<std::uint16_t> codes16_;
 };
 
-/// The form of `w` to keep when it is multiplied with more than once.
+/// The form of `w` to keep when it is multiplied with more than once; `allowed` as in the constructor.
 template <scalar T>
-[[nodiscard]] prepacked_matrix<T> prepack(const pq_matrix<T>& w) {
-  return prepacked_matrix<T>(w);
+[[nodiscard]] prepacked_matrix<T> prepack(const pq_matrix<T>& w, precision allowed = precision::exact) {
+  return prepacked_matrix<T>(w, bitpq::kernels<T>(), allowed);
 }
 
 }  // namespace v1

@@ -34,6 +34,10 @@ std::vector<const kernel_table<T>*> built_tables() {
                             : (defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__))
   tables.push_back(&built_table<T, isa::avx512>());
 #endif
+#if defined(BITPQ_DISPATCH) ? defined(BITPQ_DISPATCH_AVX512VNNI) \
+                            : (defined(__AVX512VNNI__) && defined(__AVX512VBMI__) && defined(__AVX512BW__))
+  tables.push_back(&built_table<T, isa::avx512vnni>());
+#endif
 #if defined(BITPQ_DISPATCH) ? defined(BITPQ_DISPATCH_NEON64) : defined(__aarch64__)
   tables.push_back(&built_table<T, isa::neon64>());
 #endif
@@ -71,7 +75,7 @@ const kernel_table<T>& kernels() {
     if (forced == nullptr || *forced == '\0') return *usable_kernels<T>().back();
     const std::optional<isa> target = parse_isa(forced);
     require(target.has_value(), errc::bad_params, "BITPQ_ISA=", forced,
-            " names none of scalar, sse2, avx2, avx512, neon64");
+            " names none of scalar, sse2, avx2, avx512, avx512vnni, neon64");
     return kernels_for<T>(*target);
   }();
   return chosen;

@@ -16,10 +16,11 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// In the order of preference, the best last. avx2 includes FMA; avx512 means F, BW, DQ and VL.
-enum class isa { scalar, sse2, avx2, avx512, neon64 };
+/// In the order of preference, the best last. avx2 includes FMA; avx512 means F, BW, DQ and VL; avx512vnni
+/// means these and VBMI (byte permutations across a register) and VNNI (8-bit dot products).
+enum class isa { scalar, sse2, avx2, avx512, avx512vnni, neon64 };
 
-inline constexpr std::array all_isas{isa::scalar, isa::sse2, isa::avx2, isa::avx512, isa::neon64};
+inline constexpr std::array all_isas{isa::scalar, isa::sse2, isa::avx2, isa::avx512, isa::avx512vnni, isa::neon64};
 
 constexpr const char* to_string(isa target) noexcept {
   switch (target) {
@@ -27,6 +28,7 @@ constexpr const char* to_string(isa target) noexcept {
     case isa::sse2: return "sse2";
     case isa::avx2: return "avx2";
     case isa::avx512: return "avx512";
+    case isa::avx512vnni: return "avx512vnni";
     case isa::neon64: return "neon64";
   }
   return "unknown";
@@ -55,7 +57,9 @@ inline bool x86_supports(isa target) noexcept {
   const bool avx2 = (b & bit_AVX2) != 0 && fma && (low & ymm_state) == ymm_state;
   if (target == isa::avx2) return avx2;
   const unsigned needed = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
-  return avx2 && (b & needed) == needed && (low & zmm_state) == zmm_state;
+  const bool avx512 = avx2 && (b & needed) == needed && (low & zmm_state) == zmm_state;
+  if (target == isa::avx512) return avx512;
+  return avx512 && (c & bit_AVX512VBMI) != 0 && (c & bit_AVX512VNNI) != 0;
 }
 #endif
 }  // namespace detail

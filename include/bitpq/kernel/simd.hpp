@@ -13,6 +13,9 @@ namespace bitpq {
 inline namespace v1 {
 
 struct scalar_arch {};
+/// xsimd knows no tag for VBMI and VNNI. Vectors are those of avx512bw; kernels with instructions of their own
+/// specialise.
+struct avx512vnni_arch {};
 
 /// Tag of an instruction set: xsimd's architecture, or scalar_arch.
 template <isa Target>
@@ -32,6 +35,10 @@ struct arch_of<isa::avx2> {
 template <>
 struct arch_of<isa::avx512> {
   using type = xsimd::avx512bw;
+};
+template <>
+struct arch_of<isa::avx512vnni> {
+  using type = avx512vnni_arch;
 };
 template <>
 struct arch_of<isa::neon64> {
@@ -83,6 +90,9 @@ struct simd<T, scalar_arch> {
   static BITPQ_FORCE_INLINE T sum(vec v) noexcept { return v; }
 };
 
+template <scalar T>
+struct simd<T, avx512vnni_arch> : simd<T, arch_of<isa::avx512>::type> {};
+
 /// Registers of a micro-kernel: `rows` x `vectors` accumulators, `vectors` of the right operand, one broadcast.
 template <class Arch>
 struct register_tile {
@@ -99,6 +109,8 @@ struct register_tile<arch_of<isa::avx512>::type> {
   static constexpr std::size_t vectors = 2;
   static constexpr std::size_t rows = 12;  // 24 + 2, broadcasts as memory operands, of 32
 };
+template <>
+struct register_tile<avx512vnni_arch> : register_tile<arch_of<isa::avx512>::type> {};
 template <>
 struct register_tile<arch_of<isa::neon64>::type> {
   static constexpr std::size_t vectors = 2;
