@@ -20,8 +20,8 @@ void gemm_panel(benchmark::State& state, const table& kernels) {
   const std::vector<float> a = bench::gaussian(rows * depth, 1), b = bench::gaussian(depth * kernels.panel, 2);
   std::vector<float> c(rows * kernels.panel);
   for (auto _ : state) {
-    kernels.gemm_panel(a.data(), static_cast<std::ptrdiff_t>(depth), b.data(), c.data(),
-                       static_cast<std::ptrdiff_t>(kernels.panel), rows, depth, true);
+    kernels.gemm_panel(a.data(), static_cast<std::ptrdiff_t>(depth), b.data(), kernels.panel, c.data(),
+                       static_cast<std::ptrdiff_t>(kernels.panel), rows, kernels.panel, depth, true);
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows * depth * kernels.panel));
@@ -43,18 +43,19 @@ struct coded_rows {
   }
 };
 
-void decode_rows(benchmark::State& state, const table& kernels) {
+void code_panel(benchmark::State& state, const table& kernels) {
   const coded_rows data(kernels);
-  const std::size_t ldw = data.blocks * data.d + kernels.lanes;
-  std::vector<float> weights(data.rows * ldw + kernels.lanes);
+  const std::size_t depth = coded_rows::blocks * coded_rows::d;
+  const std::vector<float> b = bench::gaussian(depth * kernels.panel, 2);
+  std::vector<float> c(data.rows * kernels.panel);
   for (auto _ : state) {
     data.with_codes([&](const auto& on, const auto* codes) {
-      on.decode_rows(data.w.book(0), data.w.book_stride(), codes, data.w.code_stride(), weights.data(), ldw, data.rows,
-                     data.blocks, data.d);
+      on.code_panel(data.w.compact_book(0), data.d, codes, data.w.code_stride(), b.data(), kernels.panel, c.data(),
+                    static_cast<std::ptrdiff_t>(kernels.panel), data.rows, kernels.panel, depth, data.d, true);
     });
     benchmark::ClobberMemory();
   }
-  state.SetItemsProcessed(coded_rows::codes(state));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(data.rows * depth * kernels.panel));
 }
 
 void dot_rows(benchmark::State& state, const table& kernels) {
@@ -71,18 +72,22 @@ void dot_rows(benchmark::State& state, const table& kernels) {
   state.SetItemsProcessed(coded_rows::codes(state));
 }
 
-void lut_add(benchmark::State& state, const table& kernels) {
+/// Looks up in the tables of 8 blocks while it builds those of 8 others; items are look-ups.
+void lut_step(benchmark::State& state, const table& kernels) {
   const coded_rows data(kernels);
-  const std::size_t blocks = 8;  // tables that the second-level cache holds
-  const std::vector<float> tables = bench::gaussian(blocks * 256 * kernels.panel, 6);
-  std::vector<float> sums(data.rows * kernels.panel);
+  const std::size_t blocks = 8, table_size = 256 * kernels.lut_width;
+  const std::vector<float> ready = bench::gaussian(blocks * table_size, 6);
+  const std::vector<float> x = bench::gaussian(blocks * data.d * kernels.lut_width, 7);
+  std::vector<float> sums(data.rows * kernels.lut_width), next(ready.size());
   for (auto _ : state) {
-    data.with_codes([&](const auto& on, const auto* codes) {
-      on.lut_add(tables.data(), 256, codes, data.w.code_stride(), sums.data(), data.rows, blocks);
+    data.with_codes([&]<class Code>(const auto& on, const Code* codes) {
+      on.lut_step(data.w.compact_book(0), data.d, 256, data.d, kernels.lut_width,
+                  {ready.data(), codes, data.w.code_stride(), sums.data(), kernels.lut_width, data.rows, blocks, true},
+                  {x.data(), kernels.lut_width, next.data(), blocks * data.d});
     });
     benchmark::ClobberMemory();
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(data.rows * blocks * kernels.panel));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(data.rows * blocks * kernels.lut_width));
 }
 
 void nearest(benchmark::State& state, const table& kernels) {
@@ -99,12 +104,12 @@ void nearest(benchmark::State& state, const table& kernels) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n * codewords * d));
 }
 
-void store_row(benchmark::State& state, const table& kernels) {
+void store_rows(benchmark::State& state, const table& kernels) {
   const std::size_t n = 1024;
   const std::vector<float> sums = bench::gaussian(n, 9), residual = bench::gaussian(n, 10);
   std::vector<float> y(n);
   for (auto _ : state) {
-    kernels.store_row(sums.data(), 0.5F, residual.data(), 1, y.data(), 1, n, true);
+    kernels.store_rows(sums.data(), n, 1, n, {y.data(), 0, 1, nullptr, residual.data(), 0, 1, true});
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n));
@@ -112,8 +117,8 @@ void store_row(benchmark::State& state, const table& kernels) {
 
 const int registered = [] {
   const std::pair<const char*, void (*)(benchmark::State&, const table&)> kernels[] = {
-      {"gemm_panel", gemm_panel}, {"decode_rows", decode_rows}, {"dot_rows", dot_rows},
-      {"lut_add", lut_add},       {"nearest", nearest},         {"store_row", store_row}};
+      {"gemm_panel", gemm_panel}, {"code_panel", code_panel}, {"dot_rows", dot_rows},
+      {"lut_step", lut_step},     {"nearest", nearest},       {"store_rows", store_rows}};
   for (const auto& [name, run] : kernels)
     for (const table* usable : bitpq::usable_kernels<float>())
       benchmark::RegisterBenchmark(("micro/" + std::string(name) + "/" + bitpq::to_string(usable->target)).c_str(),

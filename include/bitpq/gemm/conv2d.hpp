@@ -4,9 +4,9 @@
 // Convolutions straight from codes, as an implicit matrix product: panels of the input's im2col matrix are packed as
 // they are needed, over the whole batch at once, so that small feature maps fill the panels too.
 
+#include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
 #include <bitpq/gemm/epilogue.hpp>
-#include <bitpq/kernel/im2col.hpp>
 
 #include <type_traits>
 
@@ -14,19 +14,6 @@ namespace bitpq {
 inline namespace v1 {
 
 namespace detail {
-
-/// Packs columns of the im2col matrix.
-template <scalar T>
-struct convolution_columns {
-  nchw_view<const T> x;
-  const layer_geometry& geometry;
-  extent2 out;
-
-  void operator()(std::size_t group, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n, T* dst,
-                  std::size_t ld) const noexcept {
-    im2col_columns(x, geometry, out, column, n).pack(x, geometry, group, k0, k1, dst, ld);
-  }
-};
 
 /// Writes sums to feature maps: columns of a panel are runs of pixels, cut where memory is not evenly strided.
 template <scalar T>
@@ -36,19 +23,19 @@ struct convolution_output {
   nchw_view<T> y;
 
   void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t column, std::size_t n,
-                  const T* sums) const noexcept {
+                  const T* sums, std::size_t ld) const noexcept {
     const std::size_t width = y.width(), plane = y.height() * width;
-    const std::size_t first_channel = group * (y.channels() / groups) + row;
+    const std::size_t c = group * (y.channels() / groups) + row;
     const std::size_t run_limit = rows_are_contiguous() ? plane : width;
+    const nchw_view<const T>& residual = fused.residual;
     for (std::size_t lane = 0; lane < n;) {
       const std::size_t image = (column + lane) / plane, pixel = (column + lane) % plane;
       const std::size_t length = (std::min)(n - lane, run_limit - pixel % run_limit);
-      for (std::size_t r = 0; r < rows; ++r) {
-        const std::size_t c = first_channel + r, h = pixel / width, x = pixel % width;
-        kernels.store_row(sums + r * kernels.panel + lane, fused.bias.empty() ? T{0} : fused.bias[c],
-                          fused.residual.empty() ? nullptr : &fused.residual(image, c, h, x), fused.residual.stride(3),
-                          &y(image, c, h, x), y.stride(3), length, fused.relu);
-      }
+      const std::size_t h = pixel / width, x = pixel % width;
+      kernels.store_rows(
+          sums + lane, ld, rows, length,
+          {&y(image, c, h, x), y.stride(1), y.stride(3), fused.bias.empty() ? nullptr : &fused.bias[c],
+           residual.empty() ? nullptr : &residual(image, c, h, x), residual.stride(1), residual.stride(3), fused.relu});
       lane += length;
     }
   }
@@ -108,7 +95,7 @@ void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::t
   gemm_plan plan = make_plan(w.format(), {rows, columns, kernels.lanes, kernels.panel}, path);
   if (plan.path == gemm_path::gemv) plan.path = gemm_path::decode;
   detail::multiply_panels(w, plan.path, {geometry.groups(), rows, columns},
-                          detail::convolution_columns<T>{x, geometry, out},
+                          detail::convolution_columns<T>(kernels, x, geometry, out),
                           detail::convolution_output<T>{kernels, fused, y, geometry.groups()}, exec);
 }
 

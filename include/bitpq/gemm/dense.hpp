@@ -27,7 +27,7 @@ void dense_gemm(std::type_identity_t<matrix_view<const T>> w, std::type_identity
   detail::check_product(w.rows(), w.cols(), x, y, fused);
   if (y.empty()) return;
   detail::multiply_panels<T>(detail::dense_weights<T>(w, kernels), {1, w.rows(), x.cols()},
-                             detail::matrix_columns<T>{x}, detail::matrix_output<T>{kernels, fused, y}, exec);
+                             detail::matrix_columns<T>{kernels, x}, detail::matrix_output<T>{kernels, fused, y}, exec);
 }
 
 /// conv2d with dense weights of geometry.rows() x geometry.cols(), rows contiguous. Throws and guarantees as conv2d.
@@ -41,7 +41,7 @@ void dense_conv2d(std::type_identity_t<matrix_view<const T>> w, const layer_geom
   if (y.empty()) return;
   detail::multiply_panels<T>(detail::dense_weights<T>(w, kernels),
                              {geometry.groups(), geometry.out_per_group(), x.batch() * out.h * out.w},
-                             detail::convolution_columns<T>{x, geometry, out},
+                             detail::convolution_columns<T>(kernels, x, geometry, out),
                              detail::convolution_output<T>{kernels, fused, y, geometry.groups()}, exec);
 }
 

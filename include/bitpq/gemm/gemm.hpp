@@ -14,19 +14,25 @@ inline namespace v1 {
 
 namespace detail {
 
-/// Packs columns of a matrix with any strides.
+/// Reads columns of a matrix with any strides.
 template <scalar T>
 struct matrix_columns {
+  const kernel_table<T>& kernels;
   matrix_view<const T> x;
 
-  void operator()(std::size_t /*group*/, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n, T* dst,
-                  std::size_t ld) const noexcept {
+  struct workspace {};
+  [[nodiscard]] static workspace cut(scratch_cutter& /*memory*/, std::size_t /*panel*/) noexcept { return {}; }
+
+  void pack(workspace& /*memory*/, std::size_t /*group*/, std::size_t k0, std::size_t k1, std::size_t column,
+            std::size_t n, T* dst, std::size_t ld) const noexcept {
     if (x.stride(1) == 1) {
-      for (std::size_t k = k0; k < k1; ++k) std::copy_n(&x(k, column), n, dst + (k - k0) * ld);
+      kernels.pack_rows(&x(k0, column), x.stride(0), dst, ld, k1 - k0, n);
       return;
     }
-    for (std::size_t lane = 0; lane < n; ++lane)  // tokens as rows: read along them
-      for (std::size_t k = k0; k < k1; ++k) dst[(k - k0) * ld + lane] = x(k, column + lane);
+    const std::size_t step = x.stride(0) == 1 ? 16 : 1;  // tokens as rows: a line of each at a time
+    for (std::size_t k = k0; k < k1; k += step)
+      for (std::size_t lane = 0; lane < n; ++lane)
+        for (std::size_t i = k; i < (std::min)(k + step, k1); ++i) dst[(i - k0) * ld + lane] = x(i, column + lane);
   }
 };
 
@@ -38,11 +44,12 @@ struct matrix_output {
   matrix_view<T> y;
 
   void operator()(std::size_t /*group*/, std::size_t row, std::size_t rows, std::size_t column, std::size_t n,
-                  const T* sums) const noexcept {
-    for (std::size_t r = row; r < row + rows; ++r)
-      kernels.store_row(sums + (r - row) * kernels.panel, fused.bias.empty() ? T{0} : fused.bias[r],
-                        fused.residual.empty() ? nullptr : &fused.residual(r, column), fused.residual.stride(1),
-                        &y(r, column), y.stride(1), n, fused.relu);
+                  const T* sums, std::size_t ld) const noexcept {
+    const matrix_view<const T>& residual = fused.residual;
+    kernels.store_rows(
+        sums, ld, rows, n,
+        {&y(row, column), y.stride(0), y.stride(1), fused.bias.empty() ? nullptr : &fused.bias[row],
+         residual.empty() ? nullptr : &residual(row, column), residual.stride(0), residual.stride(1), fused.relu});
   }
 };
 
@@ -78,7 +85,7 @@ void gemm(const prepacked_matrix<T>& w, std::type_identity_t<matrix_view<const T
   if (plan.path == gemm_path::gemv)
     detail::multiply_columns(w, x, store, exec);
   else
-    detail::multiply_panels(w, plan.path, {1, w.rows(), x.cols()}, detail::matrix_columns<T>{x}, store, exec);
+    detail::multiply_panels(w, plan.path, {1, w.rows(), x.cols()}, detail::matrix_columns<T>{kernels, x}, store, exec);
 }
 
 /// The same for a matrix that is multiplied with once; prepacks it on the way.

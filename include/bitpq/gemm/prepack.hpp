@@ -33,6 +33,7 @@ class prepacked_matrix {
     books_ = aligned_buffer<T>(format_.codebooks * format_.codewords * book_stride_ + kernels.lanes);
     for (std::size_t k = 0; k < format_.codebooks * format_.codewords; ++k)
       for (std::size_t i = 0; i < d; ++i) books_[k * book_stride_ + i] = w.book().values()[k * d + i];
+    compact_books_ = aligned_buffer<T>(w.book().values());
     // A power of two between the codes of neighbouring blocks would put them all into one set of the cache.
     code_stride_ = round_up(format_.rows, buffer_alignment);
     if (code_stride_ % 512 == 0) code_stride_ += buffer_alignment;
@@ -53,9 +54,13 @@ class prepacked_matrix {
   [[nodiscard]] const T* book(std::size_t b) const noexcept {
     return books_.data() + b * format_.codewords * book_stride_;
   }
+  /// Codebook b without padding: codewords x block size.
+  [[nodiscard]] const T* compact_book(std::size_t b) const noexcept {
+    return compact_books_.data() + b * format_.codewords * format_.block_size;
+  }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes8_.size() + codes16_.size() * 2 + books_.size() * sizeof(T);
+    return codes8_.size() + codes16_.size() * 2 + (books_.size() + compact_books_.size()) * sizeof(T);
   }
 
   /// Calls f(codes of block j and row r onwards) with the width of code that is held.
@@ -85,6 +90,7 @@ class prepacked_matrix {
   std::size_t book_stride_ = 0;
   std::size_t code_stride_ = 0;
   aligned_buffer<T> books_;
+  aligned_buffer<T> compact_books_;
   aligned_buffer<std::uint8_t> codes8_;
   aligned_buffer<std::uint16_t> codes16_;
 };

@@ -8,6 +8,7 @@
 #include <bitpq/kernel/decode.hpp>
 #include <bitpq/kernel/gemm_tile.hpp>
 #include <bitpq/kernel/lut.hpp>
+#include <bitpq/kernel/pack.hpp>
 #include <bitpq/kernel/store.hpp>
 #include <bitpq/kernel/table.hpp>
 
@@ -17,7 +18,7 @@ namespace detail {
 
 template <scalar T, class Arch, class Code>
 constexpr code_kernels<T, Code> make_code_kernels() noexcept {
-  return {&decode_rows<T, Arch, Code>, &dot_rows<T, Arch, Code>, &lut_add<T, Arch, Code>};
+  return {&code_panel<T, Arch, Code>, &lut_step<T, Arch, Code>, &dot_rows<T, Arch, Code>};
 }
 
 /// Static storage, constant initialised: no code of the instruction set runs before a kernel is called.
@@ -26,8 +27,12 @@ inline constexpr kernel_table<T> table_of{
     Target,
     simd<T, Arch>::size,
     panel_width<T, Arch>,
+    lut_width<T, Arch>,
     &gemm_panel<T, Arch>,
-    &store_row<T, Arch>,
+    &gather_runs<T, Arch>,
+    &copy_runs<T, Arch>,
+    &pack_rows<T, Arch>,
+    &store_rows<T, Arch>,
     &nearest<T, Arch>,
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),

@@ -93,7 +93,20 @@ struct simd<T, scalar_arch> {
 template <scalar T>
 struct simd<T, avx512vnni_arch> : simd<T, arch_of<isa::avx512>::type> {};
 
-/// Registers of a micro-kernel: `rows` x `vectors` accumulators, `vectors` of the right operand, one broadcast.
+/// Hints that the line of p will be read, or written.
+BITPQ_FORCE_INLINE void prefetch([[maybe_unused]] const void* p) noexcept {
+#if defined(__GNUC__)
+  __builtin_prefetch(p, 0);
+#endif
+}
+BITPQ_FORCE_INLINE void prefetch_for_write([[maybe_unused]] void* p) noexcept {
+#if defined(__GNUC__)
+  __builtin_prefetch(p, 1);
+#endif
+}
+
+/// Registers of a micro-kernel: `rows` x `vectors` accumulators, `vectors` of the right operand, one broadcast. A row
+/// takes a pointer too, which is why there are few of them.
 template <class Arch>
 struct register_tile {
   static constexpr std::size_t vectors = 2;
@@ -106,20 +119,24 @@ struct register_tile<arch_of<isa::avx2>::type> {
 };
 template <>
 struct register_tile<arch_of<isa::avx512>::type> {
-  static constexpr std::size_t vectors = 2;
-  static constexpr std::size_t rows = 12;  // 24 + 2, broadcasts as memory operands, of 32
+  static constexpr std::size_t vectors = 4;
+  static constexpr std::size_t rows = 6;  // 24 + 4 + 1 of 32
 };
 template <>
 struct register_tile<avx512vnni_arch> : register_tile<arch_of<isa::avx512>::type> {};
 template <>
 struct register_tile<arch_of<isa::neon64>::type> {
-  static constexpr std::size_t vectors = 2;
-  static constexpr std::size_t rows = 8;  // 16 + 2 + 2 of 32
+  static constexpr std::size_t vectors = 4;
+  static constexpr std::size_t rows = 6;  // 24 + 4 + 1 of 32
 };
 
 /// Columns of a panel of the right operand.
 template <scalar T, class Arch>
 inline constexpr std::size_t panel_width = register_tile<Arch>::vectors* simd<T, Arch>::size;
+
+/// Columns of a look-up table: two vectors let one code serve two loads, and keep the table small.
+template <scalar T, class Arch>
+inline constexpr std::size_t lut_width = 2 * simd<T, Arch>::size;
 
 }  // namespace v1
 }  // namespace bitpq

@@ -1,34 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The last step of a product: from sums in a panel to the caller's output, with bias, residual and activation on the
-// way, so that the output is touched once.
+// The last step of a product: from sums to the caller's output, with bias, residual and activation on the way, so that
+// the output is touched once.
 
+#include <bitpq/kernel/arguments.hpp>
 #include <bitpq/kernel/simd.hpp>
 
 namespace bitpq {
 inline namespace v1 {
 
-/// y[i] = act(sums[i] + bias + residual[i]) for i < n; a null residual is none; act is max(0, .) with relu, else the
-/// identity. Strides are in elements. NaN stays NaN.
+/// Stores rows x columns of sums at row stride ld. NaN stays NaN.
 template <scalar T, class Arch>
-void store_row(const T* BITPQ_RESTRICT sums, T bias, const T* residual, std::ptrdiff_t residual_stride, T* y,
-               std::ptrdiff_t y_stride, std::size_t n, bool relu) noexcept {
+void store_rows(const T* BITPQ_RESTRICT sums, std::size_t ld, std::size_t rows, std::size_t columns,
+                const store_target<T>& to) noexcept {
   using s = simd<T, Arch>;
-  std::size_t i = 0;
-  if (y_stride == 1 && (residual == nullptr || residual_stride == 1)) {
-    const typename s::vec shift = s::set(bias), zero = s::set(T{0});
-    for (; i + s::size <= n; i += s::size) {
-      typename s::vec v = s::add(s::load(sums + i), shift);
-      if (residual != nullptr) v = s::add(v, s::load(residual + i));
-      s::store(y + i, relu ? s::select(s::less(v, zero), zero, v) : v);
+  const typename s::vec zero = s::set(T{0});
+  const bool contiguous = to.y_column == 1 && (to.residual == nullptr || to.residual_column == 1);
+  constexpr std::size_t ahead = 6, line = 64 / sizeof(T);
+  for (std::size_t r = 0; r < rows; ++r, sums += ld) {
+    const auto row = static_cast<std::ptrdiff_t>(r);
+    if (contiguous && r + ahead < rows)  // rows are often pages apart, where no hardware looks ahead
+      for (std::size_t c = 0; c < columns; c += line)
+        prefetch_for_write(to.y + (row + static_cast<std::ptrdiff_t>(ahead)) * to.y_row + c);
+    const T bias = to.bias == nullptr ? T{0} : to.bias[r];
+    T* const y = to.y + row * to.y_row;
+    const T* const residual = to.residual == nullptr ? nullptr : to.residual + row * to.residual_row;
+    std::size_t c = 0;
+    if (contiguous)
+      for (const typename s::vec shift = s::set(bias); c + s::size <= columns; c += s::size) {
+        typename s::vec v = s::add(s::load(sums + c), shift);
+        if (residual != nullptr) v = s::add(v, s::load(residual + c));
+        s::store(y + c, to.relu ? s::select(s::less(v, zero), zero, v) : v);
+      }
+    for (; c < columns; ++c) {
+      const auto column = static_cast<std::ptrdiff_t>(c);
+      T v = sums[c] + bias;
+      if (residual != nullptr) v += residual[column * to.residual_column];
+      y[column * to.y_column] = to.relu && v < T{0} ? T{0} : v;
     }
-  }
-  for (; i < n; ++i) {
-    const auto at = static_cast<std::ptrdiff_t>(i);
-    T v = sums[i] + bias;
-    if (residual != nullptr) v += residual[at * residual_stride];
-    y[at * y_stride] = relu && v < T{0} ? T{0} : v;
   }
 }
 

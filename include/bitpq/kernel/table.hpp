@@ -5,7 +5,7 @@
 // kernels are templates over an architecture and know nothing of shapes, errors or threads. They meet in these tables
 // of function pointers, one per scalar type and instruction set.
 
-#include <bitpq/core/concepts.hpp>
+#include <bitpq/kernel/arguments.hpp>
 #include <bitpq/kernel/isa.hpp>
 
 namespace bitpq {
@@ -14,25 +14,31 @@ inline namespace v1 {
 /// Kernels that read codes, for one width of an unpacked code. See the templates of the same name.
 template <scalar T, class Code>
 struct code_kernels {
-  void (*decode_rows)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, T* weights,
-                      std::size_t ldw, std::size_t rows, std::size_t blocks, std::size_t d) noexcept;
+  void (*code_panel)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* b,
+                     std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns,
+                     std::size_t depth, std::size_t d, bool accumulate) noexcept;
+  void (*lut_step)(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d, std::size_t columns,
+                   const lut_look_up<T, Code>& from, const lut_build<T>& to) noexcept;
   void (*dot_rows)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* x, T* y,
                    std::size_t rows, std::size_t blocks) noexcept;
-  void (*lut_add)(const T* tables, std::size_t codewords, const Code* codes, std::size_t code_stride, T* c,
-                  std::size_t rows, std::size_t blocks) noexcept;
 };
 
 /// All kernels of one instruction set.
 template <scalar T>
 struct kernel_table {
   isa target;
-  std::size_t lanes;  ///< elements of a vector; padded sizes are multiples of it
-  std::size_t panel;  ///< columns of a packed panel
+  std::size_t lanes;      ///< elements of a vector; padded sizes are multiples of it
+  std::size_t panel;      ///< columns of a packed panel
+  std::size_t lut_width;  ///< columns of a panel that is multiplied by tables
 
-  void (*gemm_panel)(const T* a, std::ptrdiff_t lda, const T* b, T* c, std::ptrdiff_t ldc, std::size_t rows,
-                     std::size_t depth, bool accumulate) noexcept;
-  void (*store_row)(const T* sums, T bias, const T* residual, std::ptrdiff_t residual_stride, T* y,
-                    std::ptrdiff_t y_stride, std::size_t n, bool relu) noexcept;
+  void (*gemm_panel)(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
+                     std::size_t rows, std::size_t columns, std::size_t depth, bool accumulate) noexcept;
+  void (*gather_runs)(const T* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count, T* dst) noexcept;
+  void (*copy_runs)(const T* src, const copy_run* runs, std::size_t count, T* dst) noexcept;
+  void (*pack_rows)(const T* src, std::ptrdiff_t row_stride, T* dst, std::size_t ld, std::size_t rows,
+                    std::size_t n) noexcept;
+  void (*store_rows)(const T* sums, std::size_t ld, std::size_t rows, std::size_t columns,
+                     const store_target<T>& to) noexcept;
   void (*nearest)(const T* points, std::size_t n, std::size_t d, const T* words, const T* half_norms,
                   std::size_t padded, std::uint16_t* codes) noexcept;
   code_kernels<T, std::uint8_t> u8;

@@ -105,9 +105,9 @@ class gram_accumulator {
     for (std::size_t c = 0; c < n; ++c)
       for (std::size_t lane = 0; lane < panel; ++lane)
         packed[c * panel + lane] = first + lane < cols ? inputs[(first + lane) * chunk + c] : 0;
-    kernels_->gemm_panel(inputs.data() + first * chunk, static_cast<std::ptrdiff_t>(chunk), packed,
+    kernels_->gemm_panel(inputs.data() + first * chunk, static_cast<std::ptrdiff_t>(chunk), packed, panel,
                          sums_.data() + (group * cols + first) * stride_ + first, static_cast<std::ptrdiff_t>(stride_),
-                         cols - first, n, true);
+                         cols - first, panel, n, true);
   }
 
   layer_geometry geometry_;

@@ -89,8 +89,8 @@ inline double quadratic_form(matrix_view<const double> e, matrix_view<const doub
     double* const products = packed + cols * panel;
     for (std::size_t k = 0; k < cols; ++k)
       for (std::size_t lane = 0; lane < panel; ++lane) packed[k * panel + lane] = lane < n ? h(k, first + lane) : 0;
-    kernels.gemm_panel(e.data_handle(), e.stride(0), packed, products, static_cast<std::ptrdiff_t>(panel), e.rows(),
-                       cols, false);
+    kernels.gemm_panel(e.data_handle(), e.stride(0), packed, panel, products, static_cast<std::ptrdiff_t>(panel),
+                       e.rows(), panel, cols, false);
     double sum = 0;
     for (std::size_t r = 0; r < e.rows(); ++r)
       for (std::size_t lane = 0; lane < n; ++lane) sum += products[r * panel + lane] * e(r, first + lane);

@@ -24,42 +24,95 @@ bool untouched(const std::vector<T>& values, std::size_t first) {
                      [](T v) { return v == guard<T>; });
 }
 
+/// Whether the sums of some wanted columns are as expected, and nothing beyond their last vector was written.
 template <class T>
-void check_gemm_panel(const kernel_table<T>& k, std::size_t rows, std::size_t depth, bool accumulate, bool flipped) {
-  const std::size_t lda = depth + 3, ldc = k.panel + 2;
-  const std::vector<T> a = random_integers<T>(rows * lda, rows), b = random_integers<T>(depth * k.panel, depth);
-  std::vector<T> c(rows * ldc + 8, guard<T>), want = c;
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t j = 0; j < k.panel; ++j) {
-      T sum = accumulate ? static_cast<T>(r + j) : T{0};
-      if (accumulate) c[r * ldc + j] = sum;
-      for (std::size_t i = 0; i < depth; ++i) sum += a[(flipped ? rows - 1 - r : r) * lda + i] * b[i * k.panel + j];
-      want[r * ldc + j] = sum;
-    }
-  const auto stride = static_cast<std::ptrdiff_t>(lda);
-  const T* const first = flipped && rows > 0 ? a.data() + (rows - 1) * lda : a.data();
-  k.gemm_panel(first, flipped ? -stride : stride, b.data(), c.data(), static_cast<std::ptrdiff_t>(ldc), rows, depth,
-               accumulate);
-  INFO(rows << " rows, depth " << depth << (accumulate ? ", accumulating" : "") << (flipped ? ", flipped" : ""));
-  REQUIRE(c == want);
+bool same_columns(const kernel_table<T>& k, const std::vector<T>& c, const std::vector<T>& want, std::size_t ld,
+                  std::size_t rows, std::size_t columns) {
+  const std::size_t written = bitpq::round_up(columns, k.lanes);
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    const std::size_t r = i / ld, j = i % ld;
+    if (r < rows && j < columns ? c[i] != want[i] : (r >= rows || j >= written) && c[i] != guard<T>) return false;
+  }
+  return true;
 }
 
+/// A panel of `columns` wanted columns, in rows of ld elements.
+template <class T>
+struct panel_sums {
+  std::size_t ld, rows, columns;
+  std::vector<T> c, want;
+
+  panel_sums(std::size_t row_size, std::size_t row_count, std::size_t column_count)
+      : ld(row_size), rows(row_count), columns(column_count), c(rows * ld + 64, guard<T>), want(c) {}
+
+  /// want[r][j] = product(r, j), added to what stands there when accumulating.
+  template <class Product>
+  void expect(bool accumulate, const Product& product) {
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t j = 0; j < columns; ++j) {
+        if (accumulate) c[r * ld + j] = static_cast<T>(r + j);
+        want[r * ld + j] = (accumulate ? static_cast<T>(r + j) : T{0}) + product(r, j);
+      }
+  }
+};
+
+template <class T>
+void check_gemm_panel(const kernel_table<T>& k, std::size_t rows, std::size_t columns, std::size_t depth,
+                      bool accumulate, bool flipped) {
+  const std::size_t lda = depth + 3, ldb = k.panel + 5;
+  const std::vector<T> a = random_integers<T>(rows * lda, rows), b = random_integers<T>(depth * ldb, depth);
+  panel_sums<T> sums(k.panel + 2, rows, columns);
+  sums.expect(accumulate, [&](std::size_t r, std::size_t j) {
+    T sum = 0;
+    for (std::size_t i = 0; i < depth; ++i) sum += a[(flipped ? rows - 1 - r : r) * lda + i] * b[i * ldb + j];
+    return sum;
+  });
+  const auto stride = static_cast<std::ptrdiff_t>(lda);
+  const T* const first = flipped && rows > 0 ? a.data() + (rows - 1) * lda : a.data();
+  k.gemm_panel(first, flipped ? -stride : stride, b.data(), ldb, sums.c.data(), static_cast<std::ptrdiff_t>(sums.ld),
+               rows, columns, depth, accumulate);
+  INFO(rows << " rows, " << columns << " columns, depth " << depth << (accumulate ? ", accumulating" : "")
+            << (flipped ? ", flipped" : ""));
+  REQUIRE(same_columns(k, sums.c, sums.want, sums.ld, rows, columns));
+}
+
+/// Weights of `blocks` blocks of d from `words` codewords, the last block cut off by `cut` elements.
 template <class T, class Code>
-void check_decode(const kernel_table<T>& k, std::size_t rows, std::size_t blocks, std::size_t d) {
-  const std::size_t words = 37, stride = bitpq::round_up(d, k.lanes), code_stride = rows + 3;
-  const std::size_t ldw = blocks * d + k.lanes;
-  std::vector<T> book(words * stride + k.lanes);
-  for (std::size_t i = 0; i < words * stride; ++i) book[i] = i % stride < d ? static_cast<T>(i + 1) : T{0};
-  const std::vector<Code> codes = random_codes<Code>(blocks * code_stride, words, d);
-  std::vector<T> weights(rows * ldw + 32, guard<T>);
-  k.template on<Code>().decode_rows(book.data(), stride, codes.data(), code_stride, weights.data(), ldw, rows, blocks,
-                                    d);
-  INFO(rows << " rows, " << blocks << " blocks of " << d);
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t i = 0; i < blocks * d; ++i)
-      REQUIRE(weights[r * ldw + i] == book[codes[i / d * code_stride + r] * stride + i % d]);
-  // Of the last row a copy may run past the end, by less than a vector.
-  REQUIRE(untouched(weights, (rows - 1) * ldw + (blocks - 1) * d + stride));
+struct coded {
+  std::size_t d, words, stride, code_stride, depth;
+  std::vector<T> book;
+  std::vector<Code> codes;
+
+  coded(std::size_t rows, std::size_t blocks, std::size_t block_size, std::size_t word_count, std::size_t cut)
+      : d(block_size),
+        words(word_count),
+        stride(d + 1),
+        code_stride(rows + 3),
+        depth(blocks * d - cut),
+        book(random_integers<T>(words * stride, 4)),
+        codes(random_codes<Code>(blocks * code_stride, words, d)) {}
+
+  [[nodiscard]] T weight(std::size_t r, std::size_t i) const {
+    return book[codes[i / d * code_stride + r] * stride + i % d];
+  }
+};
+
+template <class T, class Code>
+void check_code_panel(const kernel_table<T>& k, std::size_t rows, std::size_t columns, std::size_t blocks,
+                      std::size_t d, bool accumulate) {
+  const coded<T, Code> w(rows, blocks, d, 37, d / 2);
+  const std::size_t ldb = k.panel;
+  const std::vector<T> b = random_integers<T>(w.depth * ldb, 5);
+  panel_sums<T> sums(k.panel + 1, rows, columns);
+  sums.expect(accumulate, [&](std::size_t r, std::size_t j) {
+    T sum = 0;
+    for (std::size_t i = 0; i < w.depth; ++i) sum += w.weight(r, i) * b[i * ldb + j];
+    return sum;
+  });
+  k.template on<Code>().code_panel(w.book.data(), w.stride, w.codes.data(), w.code_stride, b.data(), ldb, sums.c.data(),
+                                   static_cast<std::ptrdiff_t>(sums.ld), rows, columns, w.depth, d, accumulate);
+  INFO(rows << " rows, " << columns << " columns, " << blocks << " blocks of " << d);
+  REQUIRE(same_columns(k, sums.c, sums.want, sums.ld, rows, columns));
 }
 
 template <class T, class Code>
@@ -80,42 +133,57 @@ void check_dot(const kernel_table<T>& k, std::size_t rows, std::size_t blocks, s
   REQUIRE(y == want);
 }
 
+/// One step builds the tables of `w` while it looks up in tables of other blocks; the next step looks up in them.
 template <class T, class Code>
-void check_lut(const kernel_table<T>& k, std::size_t rows, std::size_t blocks, std::size_t words) {
-  const std::size_t code_stride = rows + 2;
-  const std::vector<T> tables = random_integers<T>(blocks * words * k.panel, 3);
-  const std::vector<Code> codes = random_codes<Code>(blocks * code_stride, words, words);
-  std::vector<T> c(rows * k.panel + 40, guard<T>), want = c;
-  for (std::size_t i = 0; i < rows * k.panel; ++i) {
-    c[i] = want[i] = static_cast<T>(i % 7);
-    for (std::size_t j = 0; j < blocks; ++j)
-      want[i] += tables[(j * words + codes[j * code_stride + i / k.panel]) * k.panel + i % k.panel];
-  }
-  k.template on<Code>().lut_add(tables.data(), words, codes.data(), code_stride, c.data(), rows, blocks);
-  INFO(rows << " rows, " << blocks << " blocks, " << words << " codewords");
-  REQUIRE(c == want);
+void check_lut(const kernel_table<T>& k, std::size_t rows, std::size_t columns, std::size_t blocks, std::size_t d,
+               std::size_t words) {
+  const coded<T, Code> w(rows, blocks, d, words, d / 2);
+  const std::size_t ldx = k.lut_width + 3, table = words * k.lut_width;
+  const std::vector<T> x = random_integers<T>(w.depth * ldx, 6), older = random_integers<T>(2 * table, 7);
+  const std::vector<Code> older_codes = random_codes<Code>(2 * w.code_stride, words, words);
+  panel_sums<T> sums(k.lut_width + 1, rows, columns);
+  sums.expect(false, [&](std::size_t r, std::size_t j) {
+    T sum = 0;
+    for (std::size_t t = 0; t < 2; ++t) sum += older[t * table + older_codes[t * w.code_stride + r] * k.lut_width + j];
+    for (std::size_t i = 0; i < w.depth; ++i) sum += w.weight(r, i) * x[i * ldx + j];
+    return sum;
+  });
+  std::vector<T> tables(blocks * table + 32, guard<T>);
+  const auto step = [&](const bitpq::lut_look_up<T, Code>& from, std::size_t depth) {
+    k.template on<Code>().lut_step(w.book.data(), w.stride, words, d, columns, from,
+                                   {x.data(), ldx, tables.data(), depth});
+  };
+  step({older.data(), older_codes.data(), w.code_stride, sums.c.data(), sums.ld, rows, 2, false}, w.depth);
+  step({tables.data(), w.codes.data(), w.code_stride, sums.c.data(), sums.ld, rows, blocks, true}, 0);
+  INFO(rows << " rows, " << columns << " columns, " << blocks << " blocks of " << d << ", " << words << " codewords");
+  REQUIRE(untouched(tables, blocks * table));
+  REQUIRE(same_columns(k, sums.c, sums.want, sums.ld, rows, columns));
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("gemm_panel multiplies any number of rows and any depth", "", float, double) {
+TEMPLATE_TEST_CASE("gemm_panel multiplies any number of rows and columns and any depth", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
     CHECK(k.panel % k.lanes == 0);
-    for (std::size_t rows = 0; rows <= 27; ++rows)
+    for (std::size_t rows = 0; rows <= 14; ++rows)
       for (const std::size_t depth : {0U, 1U, 2U, 3U, 7U, 16U, 33U})
-        for (const bool accumulate : {false, true}) check_gemm_panel(k, rows, depth, accumulate, rows % 2 == 0);
-    check_gemm_panel(k, 13, 700, true, false);
+        for (const bool accumulate : {false, true})
+          check_gemm_panel(k, rows, k.panel, depth, accumulate, rows % 2 == 0);
+    for (std::size_t columns = 1; columns <= k.panel; ++columns) check_gemm_panel(k, 7, columns, 5, true, false);
+    check_gemm_panel(k, 13, k.panel, 700, true, false);
   });
 }
 
-TEMPLATE_TEST_CASE("decode_rows copies codewords and stays in its rows", "", float, double) {
+TEMPLATE_TEST_CASE("code_panel multiplies with the codewords that codes name", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
-    for (const std::size_t d : {1U, 2U, 3U, 4U, 5U, 7U, 8U, 9U, 16U, 17U, 18U, 33U})
-      for (const std::size_t blocks : {1U, 2U, 3U, 8U})
-        for (const std::size_t rows : {1U, 2U, 12U}) {
-          check_decode<TestType, std::uint8_t>(k, rows, blocks, d);
-          check_decode<TestType, std::uint16_t>(k, rows, blocks, d);
+    for (const std::size_t d : {1U, 2U, 3U, 4U, 8U, 9U, 18U, 33U})
+      for (const std::size_t blocks : {1U, 2U, 5U})
+        for (const std::size_t rows : {1U, 5U, 6U, 13U}) {
+          check_code_panel<TestType, std::uint8_t>(k, rows, k.panel, blocks, d, blocks % 2 == 0);
+          check_code_panel<TestType, std::uint16_t>(k, rows, k.panel, blocks, d, false);
         }
+    for (std::size_t columns = 1; columns <= k.panel; ++columns)
+      check_code_panel<TestType, std::uint8_t>(k, 7, columns, 2, 4, true);
   });
 }
 
@@ -130,14 +198,19 @@ TEMPLATE_TEST_CASE("dot_rows multiplies codewords with a vector", "", float, dou
   });
 }
 
-TEMPLATE_TEST_CASE("lut_add adds table entries", "", float, double) {
+TEMPLATE_TEST_CASE("lut_step looks up in some tables while it builds others", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
-    for (const std::size_t words : {1U, 2U, 17U, 256U})
-      for (const std::size_t blocks : {1U, 2U, 5U, 16U})
-        for (std::size_t rows = 1; rows <= 9; ++rows) {
-          check_lut<TestType, std::uint8_t>(k, rows, blocks, words);
-          check_lut<TestType, std::uint16_t>(k, rows, blocks, words);
-        }
-    check_lut<TestType, std::uint16_t>(k, 6, 3, 1000);
+    CHECK(k.lut_width == 2 * k.lanes);
+    for (const std::size_t words : {1U, 4U, 17U, 256U})
+      for (const std::size_t d : {1U, 3U, 8U, 9U})
+        for (const std::size_t blocks : {1U, 2U, 8U})
+          for (const std::size_t rows : {1U, 2U, 4U, 7U, 33U}) {
+            check_lut<TestType, std::uint8_t>(k, rows, k.lut_width, blocks, d, words);
+            check_lut<TestType, std::uint16_t>(k, rows, k.lanes, blocks, d, words);
+          }
+    for (std::size_t columns = 1; columns <= k.lut_width; ++columns)
+      check_lut<TestType, std::uint8_t>(k, 9, columns, 3, 4, 30);
+    check_lut<TestType, std::uint16_t>(k, 6, k.lut_width, 3, 18, 1000);
+    check_lut<TestType, std::uint8_t>(k, 700, k.lut_width, 3, 4, 16);
   });
 }

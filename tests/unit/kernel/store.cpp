@@ -41,13 +41,14 @@ void check_store(const kernel_table<T>& k, std::size_t n, std::ptrdiff_t step, s
     const T v = sums[i] + T{3} + (residual_data == nullptr ? T{0} : residual[i]);
     want[place(i)] = relu && v < 0 ? T{0} : v;
   }
-  k.store_row(sums.data(), T{3}, residual_data, residual_stride, y.data() + first, step, n, relu);
+  const T bias = 3;
+  k.store_rows(sums.data(), n, 1, n, {y.data() + first, 0, step, &bias, residual_data, 0, residual_stride, relu});
   REQUIRE(y == want);
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("store_row adds bias and residual and writes nothing else", "", float, double) {
+TEMPLATE_TEST_CASE("store_rows adds bias and residual and writes nothing else", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
     for (std::size_t n = 0; n <= 35; ++n)
       for (const std::ptrdiff_t step : {1, 2, 3, -1, -2})
@@ -63,7 +64,7 @@ TEMPLATE_TEST_CASE("relu keeps NaN and infinity, vector or tail", "", float, dou
     std::vector<TestType> sums(37), y(37);
     for (std::size_t i = 0; i < sums.size(); ++i)
       sums[i] = std::vector<TestType>{nan_value, infinity, -infinity, TestType{-1}, TestType{2}}[i % 5];
-    k.store_row(sums.data(), TestType{0}, nullptr, 1, y.data(), 1, sums.size(), true);
+    k.store_rows(sums.data(), sums.size(), 1, sums.size(), {y.data(), 0, 1, nullptr, nullptr, 0, 0, true});
     for (std::size_t i = 0; i < y.size(); ++i) {
       INFO("element " << i);
       if (i % 5 == 0) CHECK(std::isnan(y[i]));
@@ -71,7 +72,28 @@ TEMPLATE_TEST_CASE("relu keeps NaN and infinity, vector or tail", "", float, dou
       if (i % 5 == 2 || i % 5 == 3) CHECK(y[i] == 0);
       if (i % 5 == 4) CHECK(y[i] == 2);
     }
-    k.store_row(sums.data(), TestType{0}, nullptr, 1, y.data(), 1, sums.size(), false);
+    k.store_rows(sums.data(), sums.size(), 1, sums.size(), {y.data(), 0, 1, nullptr, nullptr, 0, 0, false});
     CHECK((std::isnan(y[0]) && y[2] == -infinity && y[3] == -1 && std::isnan(y[35])));
+  });
+}
+
+TEMPLATE_TEST_CASE("store_rows takes each row's bias, residual and place", "", float, double) {
+  for_each_isa<TestType>([](const kernel_table<TestType>& k) {
+    const std::size_t rows = 11, columns = 19, ld = 23;
+    const std::vector<TestType> sums = random_integers<TestType>(rows * ld, 1),
+                                bias = random_integers<TestType>(rows, 2),
+                                residual = random_integers<TestType>(rows * columns, 3);
+    for (const bool by_columns : {false, true}) {
+      const std::ptrdiff_t y_row = by_columns ? 1 : 31, y_column = by_columns ? 13 : 1;
+      std::vector<TestType> y(31 * 20, TestType{12345}), want = y;
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < columns; ++c)
+          want[r * static_cast<std::size_t>(y_row) + c * static_cast<std::size_t>(y_column)] =
+              sums[r * ld + c] + bias[r] + residual[r * columns + c];
+      k.store_rows(
+          sums.data(), ld, rows, columns,
+          {y.data(), y_row, y_column, bias.data(), residual.data(), static_cast<std::ptrdiff_t>(columns), 1, false});
+      CHECK(y == want);
+    }
   });
 }

@@ -13,7 +13,7 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// store(group, row, rows, column, n, sums) takes finished sums at the stride of a panel. Throws out_of_memory before
+/// store(group, row, rows, column, n, sums, ld) takes finished sums. Throws out_of_memory before
 /// anything is written.
 template <scalar T, class Store>
 void multiply_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, const Store& store, executor_ref exec) {
@@ -26,14 +26,13 @@ void multiply_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, cons
   for (std::size_t c = 0; c < x.cols(); ++c)
     for (std::size_t k = 0; k < x.rows(); ++k) input[c * column_size + k / d * w.book_stride() + k % d] = x(k, c);
   std::vector<aligned_buffer<T>> scratch(exec.concurrency());
-  for (aligned_buffer<T>& s : scratch) s = aligned_buffer<T>(rows_each * (1 + kernels.panel));
+  for (aligned_buffer<T>& s : scratch) s = aligned_buffer<T>(rows_each);
 
   const std::size_t row_tasks = ceil_div(w.rows(), rows_each);
   exec.bulk(row_tasks * x.cols(), [&](std::size_t worker, std::size_t task) {
     const std::size_t row = task % row_tasks * rows_each, column = task / row_tasks;
     const std::size_t rows = (std::min)(rows_each, w.rows() - row);
     T* const dots = scratch[worker].data();
-    T* const sums = dots + rows_each;
     std::fill_n(dots, rows, T{0});
     for (std::size_t b = 0; b < format.codebooks; ++b) {
       const std::size_t first = b * format.blocks_per_codebook();
@@ -44,8 +43,7 @@ void multiply_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, cons
                                              count);
       });
     }
-    for (std::size_t r = 0; r < rows; ++r) sums[r * kernels.panel] = dots[r];
-    store(std::size_t{0}, row, rows, column, std::size_t{1}, sums);
+    store(std::size_t{0}, row, rows, column, std::size_t{1}, dots, std::size_t{1});
   });
 }
 

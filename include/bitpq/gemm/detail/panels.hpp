@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The loop nest that every product shares: tasks of a few panels of columns and a run of rows; in a task, for each run
-// of the depth, pack the panels, add the weights' product to the sums; at the end, store. How columns are read and
-// outputs written is the caller's; how weights are read is weights.hpp's. Tasks are cut by shapes alone, so that
-// results do not depend on the number of threads.
+// The loop nest that every product shares. A task is a few panels of columns and a run of rows; in a task, for each run
+// of the depth, pack the panels and add the weights' product to the sums; at the end, store. How columns are read and
+// outputs written is the caller's; how weights are read is weights.hpp's. An element's sum does not depend on how the
+// rows are cut into tasks, so that they may be cut by the number of threads without changing a bit.
 
 #include <bitpq/core/executor.hpp>
+#include <bitpq/core/scratch.hpp>
 #include <bitpq/gemm/detail/weights.hpp>
 #include <bitpq/gemm/plan.hpp>
+
+#include <utility>
 
 namespace bitpq {
 inline namespace v1 {
@@ -19,55 +22,77 @@ struct product_extent {
   std::size_t groups, rows, columns;
 };
 
-/// pack(group, k0, k1, column, n, dst, ld) writes rows [k0, k1) of columns column .. column + n of the right operand to
-/// dst[(k - k0) * ld + lane]. store(group, row, rows, column, n, sums) takes finished sums, rows x panel. Weights of
-/// group g are rows g * rows onwards. Throws out_of_memory before anything is written.
-template <scalar T, class Weights, class Pack, class Store>
-void multiply_panels(const Weights& w, const product_extent& extent, const Pack& pack, const Store& store,
+/// Rows of a task: at most `most`; fewer, but not below `least`, where that gives every thread work.
+inline std::size_t rows_of_task(std::size_t rows, std::size_t most, std::size_t least, std::size_t other_tasks,
+                                std::size_t threads) noexcept {
+  std::size_t pieces = ceil_div(rows, most);
+  if (threads > 1) {
+    const std::size_t wanted = ceil_div(4 * threads, other_tasks);  // several each, for balance
+    pieces = (std::max)(pieces, (std::min)(wanted, rows / least));
+  }
+  return ceil_div(rows, pieces);
+}
+
+/// Columns of a task: a few panels, but no more than give every thread work.
+inline std::size_t columns_of_task(std::size_t columns, std::size_t panel, std::size_t most,
+                                   std::size_t threads) noexcept {
+  const std::size_t panels = ceil_div(columns, panel), tasks = threads > 1 ? 4 * threads : 1;
+  return panel * std::clamp(panels / tasks, std::size_t{1}, most);
+}
+
+/// Reader: what packs columns of the right operand.
+///   workspace cut(cutter, panel)      takes one worker's memory from a scratch_cutter
+///   pack(workspace, group, k0, k1, column, n, dst, ld)   rows [k0, k1) of columns column .. column + n to
+///       dst[(k - k0) * ld + lane]; the lanes beyond n, and a vector beyond the last row, may be written too
+/// store(group, row, rows, column, n, sums, ld) takes finished sums. Weights of group g are rows g * rows onwards.
+/// Throws out_of_memory before anything is written.
+template <scalar T, class Weights, class Reader, class Store>
+void multiply_panels(const Weights& w, const product_extent& extent, const Reader& reader, const Store& store,
                      executor_ref exec) {
-  const std::size_t panel = w.kernels().panel, columns_each = Weights::panels_per_task * panel;
-  const std::size_t rows_each = (std::min)(extent.rows, Weights::rows_per_task);
-  const std::size_t row_tasks = ceil_div(extent.rows, rows_each);
+  const std::size_t columns_each = columns_of_task(extent.columns, w.panel(), w.max_panels(), exec.concurrency());
   const std::size_t column_tasks = ceil_div(extent.columns, columns_each);
-  const std::size_t most_panels = (std::min)(Weights::panels_per_task, ceil_div(extent.columns, panel));
-  const std::size_t input_stride = (std::min)(w.max_depth(), w.cols()) * panel, sums_stride = rows_each * panel;
-  const std::size_t scratch_size = most_panels * (input_stride + sums_stride) + w.scratch();
-  std::vector<aligned_buffer<T>> scratch(exec.concurrency());
-  for (aligned_buffer<T>& s : scratch) s = aligned_buffer<T>(scratch_size);
+  const std::size_t rows_each =
+      rows_of_task(extent.rows, w.max_rows(), w.min_rows(), extent.groups * column_tasks, exec.concurrency());
+  const std::size_t row_tasks = ceil_div(extent.rows, rows_each);
+  const std::size_t input_size = (std::min)(w.max_depth(), w.cols()) * columns_each + w.kernels().lanes;
+  struct worker_memory {
+    T *inputs, *sums, *weights;
+    typename Reader::workspace reading;
+  };
+  const auto cut = [&](scratch_cutter memory) {
+    worker_memory mine{memory.take<T>(input_size), memory.take<T>(rows_each * columns_each),
+                       memory.take<T>(w.scratch()), reader.cut(memory, columns_each)};
+    return std::pair(mine, memory.used());
+  };
+  const std::size_t bytes_each = cut(scratch_cutter()).second;
+  scratch memory(checked_product(bytes_each, exec.concurrency(), "scratch"));
 
   exec.bulk(extent.groups * row_tasks * column_tasks, [&](std::size_t worker, std::size_t task) {
     const std::size_t group = task / (row_tasks * column_tasks);
     const std::size_t row = task / column_tasks % row_tasks * rows_each;
     const std::size_t rows = (std::min)(rows_each, extent.rows - row);
     const std::size_t first = task % column_tasks * columns_each;
-    const std::size_t panels = (std::min)(most_panels, ceil_div(extent.columns - first, panel));
-    const auto columns_of = [&](std::size_t p) { return (std::min)(panel, extent.columns - first - p * panel); };
-    T* const inputs = scratch[worker].data();
-    T* const sums = inputs + most_panels * input_stride;
-    std::fill_n(sums, panels * sums_stride, T{0});
-    if (columns_of(panels - 1) < panel)  // lanes beyond the last column
-      std::fill_n(inputs + (panels - 1) * input_stride, input_stride, T{0});
+    const std::size_t columns = (std::min)(columns_each, extent.columns - first);
+    worker_memory mine = cut(scratch_cutter(memory.data() + worker * bytes_each)).first;
     for (std::size_t k0 = 0; k0 < w.cols();) {
       const std::size_t k1 = w.depth_end(k0);
-      for (std::size_t p = 0; p < panels; ++p)
-        pack(group, k0, k1, first + p * panel, columns_of(p), inputs + p * input_stride, panel);
-      w.add({group * extent.rows + row, rows, k0, k1}, panel_run<T>{panels, inputs, input_stride, sums, sums_stride},
-            sums + most_panels * sums_stride);
+      reader.pack(mine.reading, group, k0, k1, first, columns, mine.inputs, columns_each);
+      w.add({group * extent.rows + row, rows, k0, k1},
+            panel_product<T>{mine.inputs, mine.sums, columns_each, columns, k0 > 0}, mine.weights);
       k0 = k1;
     }
-    for (std::size_t p = 0; p < panels; ++p)
-      store(group, row, rows, first + p * panel, columns_of(p), sums + p * sums_stride);
+    store(group, row, rows, first, columns, mine.sums, columns_each);
   });
 }
 
 /// Chooses the form of compressed weights by the path of a plan.
-template <scalar T, class Pack, class Store>
-void multiply_panels(const prepacked_matrix<T>& w, gemm_path path, const product_extent& extent, const Pack& pack,
+template <scalar T, class Reader, class Store>
+void multiply_panels(const prepacked_matrix<T>& w, gemm_path path, const product_extent& extent, const Reader& reader,
                      const Store& store, executor_ref exec) {
   if (path == gemm_path::lut)
-    multiply_panels<T>(tabulated_weights<T>(w), extent, pack, store, exec);
+    multiply_panels<T>(tabulated_weights<T>(w), extent, reader, store, exec);
   else
-    multiply_panels<T>(decoded_weights<T>(w), extent, pack, store, exec);
+    multiply_panels<T>(coded_weights<T>(w), extent, reader, store, exec);
 }
 
 }  // namespace detail

@@ -4,9 +4,10 @@
 // The left operand of a product, in the three forms that panels are multiplied with. Each adds, to the sums of some
 // rows, the product of a run of its columns with packed panels of the right operand:
 //
-//   rows_per_task, panels_per_task  how much of the product one task takes
-//   depth_end(k0)                   where the run of columns that begins at k0 ends; at most max_depth() further
-//   scratch()                       elements of scratch that add needs
+//   panel(), max_panels()    columns of a panel, and how many panels one task takes at most
+//   max_rows(), min_rows()   the rows that one task takes at most, and at least where there are more
+//   depth_end(k0)            where the run of columns that begins at k0 ends; at most max_depth() further
+//   scratch()                elements of scratch that add needs
 //   add(weights, panels, scratch)
 //
 // The sums of one element are always formed in the order of the columns.
@@ -24,20 +25,16 @@ struct weight_range {
   std::size_t row, rows, k0, k1;
 };
 
-/// Panels of the right operand, `count` of them, and the sums that their products are added to: panel p of the run
-/// begins at inputs + p * input_stride, its sums (a row of panel_width elements per row of weights) at
-/// sums + p * sums_stride.
+/// Panels of the right operand, packed side by side, and the sums (a row of them per row of weights) that the product
+/// is added to, or written to where `accumulate` is not set. Both have rows of ld elements, of which `columns` are
+/// live.
 template <scalar T>
-struct panel_run {
-  std::size_t count;
+struct panel_product {
   const T* inputs;
-  std::size_t input_stride;
   T* sums;
-  std::size_t sums_stride;
+  std::size_t ld, columns;
+  bool accumulate;
 };
-
-/// Columns of a run: four panels of them, as the right operand of a task, take about 400 KB of the second-level cache.
-inline constexpr std::size_t depth_target = 768;
 
 /// The end of a run of at most `max_blocks` blocks that begins at column k0, cut where its codebook ends.
 inline std::size_t end_of_run(const code_format& format, std::size_t k0, std::size_t max_blocks) noexcept {
@@ -47,52 +44,44 @@ inline std::size_t end_of_run(const code_format& format, std::size_t k0, std::si
   return (std::min)(last * format.block_size, format.cols);
 }
 
-/// Codes decoded, a few rows at a time, into scratch that the dense micro-kernel reads.
-template <scalar T>
-class decoded_weights {
- public:
-  /// Several panels share a decoded tile; few rows keep enough tasks for threads, and packing again costs little.
-  static constexpr std::size_t rows_per_task = 384, panels_per_task = 4;
+/// Blocks of a run of about `columns` columns.
+inline std::size_t blocks_of(const code_format& format, std::size_t columns) noexcept {
+  return (std::max)(std::size_t{1}, columns / format.block_size);
+}
 
-  explicit decoded_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
+/// Columns of a run that is multiplied directly: a panel of them takes about 100 KB of the second-level cache.
+inline constexpr std::size_t direct_depth = 384;
+
+/// Codes whose codewords the micro-kernel reads where they are.
+template <scalar T>
+class coded_weights {
+ public:
+  explicit coded_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
   [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
+  [[nodiscard]] std::size_t panel() const noexcept { return kernels().panel; }
+  [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
+  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 384; }
+  [[nodiscard]] static constexpr std::size_t min_rows() noexcept { return 48; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
-    return end_of_run(w_->format(), k0, max_blocks());
+    return end_of_run(w_->format(), k0, blocks_of(w_->format(), direct_depth));
   }
-  [[nodiscard]] std::size_t max_depth() const noexcept { return max_blocks() * w_->format().block_size; }
-  [[nodiscard]] std::size_t scratch() const noexcept { return tile_rows * leading(); }
+  [[nodiscard]] std::size_t max_depth() const noexcept {
+    return blocks_of(w_->format(), direct_depth) * w_->format().block_size;
+  }
+  [[nodiscard]] static constexpr std::size_t scratch() noexcept { return 0; }
 
-  void add(const weight_range& at, const panel_run<T>& panels, T* scratch) const noexcept {
-    const std::size_t d = w_->format().block_size, first = at.k0 / d, blocks = ceil_div(at.k1 - at.k0, d);
-    const T* const book = w_->book(w_->format().codebook_of(first));
-    for (std::size_t r = 0; r < at.rows; r += tile_rows) {
-      const std::size_t rows = (std::min)(tile_rows, at.rows - r);
-      w_->with_codes(first, at.row + r, [&]<class Code>(const Code* codes) {
-        kernels().template on<Code>().decode_rows(book, w_->book_stride(), codes, w_->code_stride(), scratch, leading(),
-                                                  rows, blocks, d);
-      });
-      for (std::size_t p = 0; p < panels.count; ++p)
-        kernels().gemm_panel(scratch, static_cast<std::ptrdiff_t>(leading()), panels.inputs + p * panels.input_stride,
-                             panels.sums + p * panels.sums_stride + r * kernels().panel,
-                             static_cast<std::ptrdiff_t>(kernels().panel), rows, at.k1 - at.k0, true);
-    }
+  void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
+    const std::size_t d = w_->format().block_size, first = at.k0 / d;
+    w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
+      kernels().template on<Code>().code_panel(
+          w_->compact_book(w_->format().codebook_of(first)), d, codes, w_->code_stride(), to.inputs, to.ld, to.sums,
+          static_cast<std::ptrdiff_t>(to.ld), at.rows, to.columns, at.k1 - at.k0, d, to.accumulate);
+    });
   }
 
  private:
-  static constexpr std::size_t tile_rows = 12;  // a multiple of every register tile but NEON's, which takes 8 + 4
-
-  [[nodiscard]] std::size_t max_blocks() const noexcept {
-    return (std::max)(std::size_t{1}, depth_target / w_->format().block_size);
-  }
-  /// Row stride of the decoded tile; the copies of a row's last codeword may run a vector past its end, and a stride
-  /// of an odd number of vectors keeps the rows out of each other's cache sets.
-  [[nodiscard]] std::size_t leading() const noexcept {
-    const std::size_t lanes = kernels().lanes;
-    return (ceil_div(max_depth(), lanes) + 1) / 2 * 2 * lanes + lanes;
-  }
-
   const prepacked_matrix<T>* w_;
 };
 
@@ -100,40 +89,74 @@ class decoded_weights {
 template <scalar T>
 class tabulated_weights {
  public:
-  /// A table costs codewords / rows of the dense product, so it is to serve many rows.
-  static constexpr std::size_t rows_per_task = 2048, panels_per_task = 1;
-
   explicit tabulated_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
   [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
+  [[nodiscard]] std::size_t panel() const noexcept { return kernels().lut_width; }
+  /// Long runs of columns are packed and stored faster; the sums are to stay in the second-level cache.
+  [[nodiscard]] std::size_t max_panels() const noexcept {
+    const std::size_t fitting = (std::size_t{1} << 18) / ((std::min)(w_->rows(), max_rows()) * panel() * sizeof(T));
+    return std::clamp(fitting, std::size_t{1}, std::size_t{4});
+  }
+  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 2048; }
+  /// A table costs codewords / rows of the dense product, so it is to serve many rows.
+  [[nodiscard]] std::size_t min_rows() const noexcept { return 2 * w_->format().codewords; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
-    return end_of_run(w_->format(), k0, max_blocks());
+    return end_of_run(w_->format(), k0, blocks_of(w_->format(), depth_target));
   }
-  [[nodiscard]] std::size_t max_depth() const noexcept { return max_blocks() * w_->format().block_size; }
-  [[nodiscard]] std::size_t scratch() const noexcept { return max_blocks() * table_size(); }
+  [[nodiscard]] std::size_t max_depth() const noexcept {
+    return blocks_of(w_->format(), depth_target) * w_->format().block_size;
+  }
+  [[nodiscard]] std::size_t scratch() const noexcept { return 2 * blocks_each() * table_size(); }
 
-  void add(const weight_range& at, const panel_run<T>& panels, T* scratch) const noexcept {
-    const code_format& format = w_->format();
-    const std::size_t d = format.block_size, first = at.k0 / d, blocks = ceil_div(at.k1 - at.k0, d);
-    const T* const book = w_->book(format.codebook_of(first));
-    for (std::size_t j = 0; j < blocks; ++j)
-      kernels().gemm_panel(book, static_cast<std::ptrdiff_t>(w_->book_stride()),
-                           panels.inputs + j * d * kernels().panel, scratch + j * table_size(),
-                           static_cast<std::ptrdiff_t>(kernels().panel), format.codewords, format.width_of(first + j),
-                           false);
-    w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
-      kernels().template on<Code>().lut_add(scratch, format.codewords, codes, w_->code_stride(), panels.sums, at.rows,
-                                            blocks);
-    });
+  void add(const weight_range& at, const panel_product<T>& to, T* scratch) const noexcept {
+    const std::size_t first = at.k0 / w_->format().block_size;
+    w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) { look_up(at, to, scratch, codes); });
   }
+
+  /// Elements of one table.
+  [[nodiscard]] std::size_t table_size() const noexcept { return w_->format().codewords * panel(); }
 
  private:
-  [[nodiscard]] std::size_t table_size() const noexcept { return w_->format().codewords * kernels().panel; }
-  /// Tables of all blocks of a run take at most about 512 KB: the second-level cache.
-  [[nodiscard]] std::size_t max_blocks() const noexcept {
-    const std::size_t fitting = (std::size_t{1} << 19) / (table_size() * sizeof(T));
-    return (std::max)(std::size_t{1}, (std::min)(fitting, std::size_t{16}));
+  static constexpr std::size_t depth_target = 512;
+
+  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB.
+  [[nodiscard]] std::size_t blocks_each() const noexcept {
+    const std::size_t fitting = (std::size_t{1} << 18) / (table_size() * sizeof(T));
+    return (std::max)(std::size_t{1}, (std::min)(fitting, std::size_t{8}));
+  }
+
+  /// Panel after panel, run after run: builds the tables of one run while those of the one before are read.
+  template <class Code>
+  void look_up(const weight_range& at, const panel_product<T>& to, T* scratch, const Code* codes) const noexcept {
+    const code_format& format = w_->format();
+    const std::size_t d = format.block_size, depth_each = blocks_each() * d;
+    const T* const book = w_->compact_book(format.codebook_of(at.k0 / d));
+    T* next = scratch;
+    T* ready = scratch + blocks_each() * table_size();
+    lut_look_up<T, Code> from{};
+    const auto step = [&](std::size_t columns, const lut_build<T>& build) {
+      kernels().template on<Code>().lut_step(book, d, format.codewords, d, columns, from, build);
+    };
+    std::size_t columns = 0;  // of the panel that is looked up
+    for (std::size_t column = 0; column < to.columns; column += panel())
+      for (std::size_t k = at.k0; k < at.k1; k += depth_each) {
+        const std::size_t depth = (std::min)(depth_each, at.k1 - k);
+        const std::size_t live = (std::min)(panel(), to.columns - column);
+        step((std::max)(columns, live), {to.inputs + (k - at.k0) * to.ld + column, to.ld, next, depth});
+        from = {next,
+                codes + (k - at.k0) / d * w_->code_stride(),
+                w_->code_stride(),
+                to.sums + column,
+                to.ld,
+                at.rows,
+                ceil_div(depth, d),
+                to.accumulate || k > at.k0};
+        columns = live;
+        std::swap(next, ready);
+      }
+    step(columns, {to.inputs, to.ld, next, 0});
   }
 
   const prepacked_matrix<T>* w_;
@@ -143,21 +166,21 @@ class tabulated_weights {
 template <scalar T>
 class dense_weights {
  public:
-  static constexpr std::size_t rows_per_task = 384, panels_per_task = 4;
-
   dense_weights(matrix_view<const T> w, const kernel_table<T>& kernels) noexcept : w_(w), kernels_(&kernels) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
   [[nodiscard]] std::size_t cols() const noexcept { return w_.cols(); }
+  [[nodiscard]] std::size_t panel() const noexcept { return kernels_->panel; }
+  [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
+  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 384; }
+  [[nodiscard]] static constexpr std::size_t min_rows() noexcept { return 48; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept { return (std::min)(k0 + max_depth(), cols()); }
-  [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return depth_target; }
+  [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return direct_depth; }
   [[nodiscard]] static constexpr std::size_t scratch() noexcept { return 0; }
 
-  void add(const weight_range& at, const panel_run<T>& panels, T* /*scratch*/) const noexcept {
-    for (std::size_t p = 0; p < panels.count; ++p)
-      kernels_->gemm_panel(&w_(at.row, at.k0), w_.stride(0), panels.inputs + p * panels.input_stride,
-                           panels.sums + p * panels.sums_stride, static_cast<std::ptrdiff_t>(kernels_->panel), at.rows,
-                           at.k1 - at.k0, true);
+  void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
+    kernels_->gemm_panel(&w_(at.row, at.k0), w_.stride(0), to.inputs, to.ld, to.sums,
+                         static_cast<std::ptrdiff_t>(to.ld), at.rows, to.columns, at.k1 - at.k0, to.accumulate);
   }
 
  private:

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Reads a convolution's input as a matrix, a panel at a time: row k = (channel of the group, kernel y, kernel x),
+// column = (image, output y, output x). One channel of what the panel's pixels see is copied into a window, padded with
+// zeros and split by the phases of the stride, after which every tap of the kernel is a few runs of neighbouring
+// elements, whatever the stride, padding, dilation and layout. Neither the whole matrix nor a padded input is ever
+// made.
+
+#include <bitpq/codec/layer_geometry.hpp>
+#include <bitpq/core/nchw_view.hpp>
+#include <bitpq/core/scratch.hpp>
+#include <bitpq/kernel/table.hpp>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace bitpq {
+inline namespace v1 {
+namespace detail {
+
+/// The taps of a kernel along one axis. Tap t of output o reads padded element o * stride + t * dilation: element
+/// o + shift(t) of those with one remainder by the stride, their phase. Phases repeat every `period` taps.
+struct tap_axis {
+  std::size_t taps, dilation, stride, padding, period;
+
+  tap_axis(std::size_t tap_count, std::size_t tap_dilation, std::size_t tap_stride, std::size_t tap_padding) noexcept
+      : taps(tap_count),
+        dilation(tap_dilation),
+        stride(tap_stride),
+        padding(tap_padding),
+        period((std::min)(taps, stride / std::gcd(dilation, stride))) {}
+
+  [[nodiscard]] std::size_t phase(std::size_t tap) const noexcept { return tap % period; }
+  [[nodiscard]] std::size_t shift(std::size_t tap) const noexcept { return tap * dilation / stride; }
+  [[nodiscard]] std::size_t reach() const noexcept { return shift(taps - 1); }
+  /// Padded element `i` of a phase.
+  [[nodiscard]] std::size_t element(std::size_t phase, std::size_t i) const noexcept {
+    return i * stride + phase * dilation % stride;
+  }
+  /// Elements [first, second) of a phase, of `count`, that lie inside an image of that size.
+  [[nodiscard]] std::pair<std::size_t, std::size_t> inside(std::size_t phase, std::size_t count,
+                                                           std::size_t size) const noexcept {
+    const std::size_t from = element(phase, 0);
+    const std::size_t begin = from >= padding ? 0 : ceil_div(padding - from, stride);
+    const std::size_t end = size + padding <= from ? 0 : ceil_div(size + padding - from, stride);
+    return {begin, (std::min)(end, count)};
+  }
+};
+
+template <scalar T>
+class convolution_columns {
+ public:
+  convolution_columns(const kernel_table<T>& kernels, const nchw_view<const T>& x, const layer_geometry& geometry,
+                      extent2 out) noexcept
+      : kernels_(&kernels),
+        x_(x),
+        g_(geometry),
+        out_(out),
+        down_(g_.kernel.h, g_.conv.dilation.h, g_.conv.stride.h, g_.conv.padding.h),
+        right_(g_.kernel.w, g_.conv.dilation.w, g_.conv.stride.w, g_.conv.padding.w) {}
+
+  /// What one worker needs to read one panel.
+  struct workspace {
+    copy_run* pixels;  ///< from the window (or a channel of the input) to a row of the panel
+    copy_run* fills;   ///< from a channel of the input to the window
+    T* window;
+    std::size_t plane;  ///< elements of one phase of the window
+    std::size_t window_size;
+    std::size_t pixel_count = 0, fill_count = 0;
+  };
+
+  [[nodiscard]] workspace cut(scratch_cutter& memory, std::size_t panel) const noexcept {
+    if (direct()) return {memory.take<copy_run>(panel), nullptr, nullptr, 0, 0};
+    const std::size_t images = (std::min)(x_.batch(), (panel - 1) / (out_.h * out_.w) + 2);
+    const std::size_t rows = (std::min)(x_.batch() * out_.h, (panel - 1) / out_.w + 2) + images * down_.reach();
+    const std::size_t phases = down_.period * right_.period, plane = rows * window_width();
+    const std::size_t size = phases * plane + kernels_->lanes;
+    return {memory.take<copy_run>(panel), memory.take<copy_run>(rows * phases), memory.take<T>(size), plane, size};
+  }
+
+  /// See multiply_panels.
+  void pack(workspace& memory, std::size_t group, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n,
+            T* dst, std::size_t ld) const noexcept {
+    if (memory.pixel_count == 0) locate(memory, column, n);  // once for all runs of the depth
+    const std::size_t taps = g_.window();
+    const T* const base = x_.data_handle() + static_cast<std::ptrdiff_t>(group * g_.in_per_group()) * x_.stride(1);
+    for (std::size_t k = k0; k < k1;) {
+      const T* const channel = base + static_cast<std::ptrdiff_t>(k / taps) * x_.stride(1);
+      if (direct()) {
+        kernels_->gather_runs(channel, x_.stride(3), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
+        ++k;
+        continue;
+      }
+      kernels_->gather_runs(channel, x_.stride(3) * static_cast<std::ptrdiff_t>(right_.stride), memory.fills,
+                            memory.fill_count, memory.window);
+      for (const std::size_t end = (std::min)(k1, (k / taps + 1) * taps); k < end; ++k) {
+        const std::size_t y = k % taps / g_.kernel.w, x = k % g_.kernel.w;
+        const T* const plane = memory.window + (down_.phase(y) * right_.period + right_.phase(x)) * memory.plane;
+        kernels_->copy_runs(plane + down_.shift(y) * window_width() + right_.shift(x), memory.pixels,
+                            memory.pixel_count, dst + (k - k0) * ld);
+      }
+    }
+  }
+
+ private:
+  /// A row of the matrix is a channel as it is: 1 x 1 without stride or padding, rows one after the other.
+  [[nodiscard]] bool direct() const noexcept {
+    return g_.window() == 1 && g_.conv.stride == extent2{1, 1} && g_.conv.padding == extent2{0, 0} &&
+           x_.stride(2) == static_cast<std::ptrdiff_t>(x_.width()) * x_.stride(3);
+  }
+  [[nodiscard]] std::size_t window_width() const noexcept { return out_.w + right_.reach(); }
+
+  /// Finds the runs of columns column .. column + n.
+  void locate(workspace& memory, std::size_t column, std::size_t n) const noexcept {
+    if (!direct()) std::fill_n(memory.window, memory.window_size, T{0});
+    std::size_t window_row = 0;
+    for (std::size_t lane = 0; lane < n;) {
+      const std::size_t image = (column + lane) / (out_.h * out_.w), pixel = (column + lane) % (out_.h * out_.w);
+      const std::size_t pixels = (std::min)(n - lane, out_.h * out_.w - pixel);  // of this image
+      if (direct())
+        memory.pixels[memory.pixel_count++] = {
+            static_cast<std::ptrdiff_t>(image) * x_.stride(0) + static_cast<std::ptrdiff_t>(pixel) * x_.stride(3), lane,
+            pixels};
+      else
+        window_row += see(memory, image, pixel, pixels, lane, window_row);
+      lane += pixels;
+    }
+  }
+
+  /// Adds `pixels` pixels of an image to the window, from its row `window_row` on; returns the rows they take.
+  std::size_t see(workspace& memory, std::size_t image, std::size_t pixel, std::size_t pixels, std::size_t lane,
+                  std::size_t window_row) const noexcept {
+    const std::size_t first = pixel / out_.w, rows = (pixel + pixels - 1) / out_.w - first + 1 + down_.reach();
+    for (std::size_t done = 0; done < pixels;) {
+      const std::size_t x = (pixel + done) % out_.w, length = (std::min)(pixels - done, out_.w - x);
+      const std::size_t y = window_row + (pixel + done) / out_.w - first;
+      memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(y * window_width() + x), lane + done, length};
+      done += length;
+    }
+    for (std::size_t down = 0; down < down_.period; ++down)
+      for (std::size_t right = 0; right < right_.period; ++right) {
+        T* const plane = memory.window + (down * right_.period + right) * memory.plane;
+        for (std::size_t r = 0; r < rows; ++r)
+          see_row(memory, image, down_.element(down, first + r), right,
+                  static_cast<std::size_t>(plane - memory.window) + (window_row + r) * window_width());
+      }
+    return rows;
+  }
+
+  /// Adds the part of a padded row that lies inside the image to the window, at its element `to`.
+  void see_row(workspace& memory, std::size_t image, std::size_t y, std::size_t phase, std::size_t to) const noexcept {
+    const auto [begin, end] = right_.inside(phase, window_width(), x_.width());
+    if (begin >= end || y < down_.padding || y - down_.padding >= x_.height()) return;
+    const std::size_t x = right_.element(phase, begin) - right_.padding;
+    memory.fills[memory.fill_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
+                                             static_cast<std::ptrdiff_t>(y - down_.padding) * x_.stride(2) +
+                                             static_cast<std::ptrdiff_t>(x) * x_.stride(3),
+                                         to + begin, end - begin};
+  }
+
+  const kernel_table<T>* kernels_;
+  nchw_view<const T> x_;
+  layer_geometry g_;
+  extent2 out_;
+  tap_axis down_, right_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace bitpq

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What kernels are handed, where it takes more than a few numbers.
+
+#include <bitpq/core/concepts.hpp>
+
+namespace bitpq {
+inline namespace v1 {
+
+/// Look up: sums[r * ld] (+)= sum over j < blocks of tables[j][codes[j * code_stride + r]], r < rows.
+template <scalar T, class Code>
+struct lut_look_up {
+  const T* tables;  ///< blocks x codewords x lut_width
+  const Code* codes;
+  std::size_t code_stride;
+  T* sums;  ///< rows x lut_width
+  std::size_t ld;
+  std::size_t rows, blocks;
+  bool accumulate;  ///< else sums are written only
+};
+
+/// Build: tables[j][k] = book[k] * inputs[j * d .. (j + 1) * d), the last block cut off by the depth.
+template <scalar T>
+struct lut_build {
+  const T* inputs;  ///< depth x lut_width, packed
+  std::size_t ld;
+  T* tables;  ///< blocks x codewords x lut_width
+  std::size_t depth;
+};
+
+/// A run of elements that is copied from one offset to another.
+struct copy_run {
+  std::ptrdiff_t from;
+  std::size_t to, length;
+};
+
+/// Where sums go, all strides in elements: y[r][c] = act(sums[r][c] + bias[r] + residual[r][c]). A null bias or
+/// residual is none; act is max(0, .) with relu, else the identity.
+template <scalar T>
+struct store_target {
+  T* y;
+  std::ptrdiff_t y_row, y_column;
+  const T* bias;
+  const T* residual;
+  std::ptrdiff_t residual_row, residual_column;
+  bool relu;
+};
+
+}  // namespace v1
+}  // namespace bitpq

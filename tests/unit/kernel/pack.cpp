@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "support/kernels.hpp"
+#include "support/random_data.hpp"
+
+using bitpq::copy_run;
+using bitpq::kernel_table;
+using namespace bitpq_test;
+
+TEMPLATE_TEST_CASE("gather_runs copies runs at any step and nothing else", "", float, double) {
+  const std::vector<TestType> src = random_integers<TestType>(400, 1);
+  const std::vector<copy_run> runs{{3, 0, 1}, {100, 40, 37}, {9, 2, 16}, {50, 80, 0}};
+  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
+    for (const std::ptrdiff_t step : {1, 2, 5, -1}) {
+      std::vector<TestType> dst(100, TestType{12345}), want = dst;
+      for (const copy_run& run : runs)
+        for (std::size_t i = 0; i < run.length; ++i)
+          want[run.to + i] = src[static_cast<std::size_t>(100 + run.from + static_cast<std::ptrdiff_t>(i) * step)];
+      k.gather_runs(src.data() + 100, step, runs.data(), runs.size(), dst.data());
+      CHECK(dst == want);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("copy_runs copies ascending runs in whole vectors", "", float, double) {
+  const std::vector<TestType> src = random_integers<TestType>(400, 2);
+  const std::vector<copy_run> runs{{30, 0, 7}, {11, 7, 7}, {200, 14, 1}, {60, 15, 40}};
+  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
+    std::vector<TestType> dst(55 + k.lanes, TestType{12345});
+    k.copy_runs(src.data(), runs.data(), runs.size(), dst.data());
+    for (const copy_run& run : runs)
+      for (std::size_t i = 0; i < run.length; ++i)
+        CHECK(dst[run.to + i] == src[static_cast<std::size_t>(run.from) + i]);
+    CHECK(dst.back() == 12345);  // less than a vector beyond the last run
+  });
+}
+
+TEMPLATE_TEST_CASE("pack_rows copies rows and nothing else", "", float, double) {
+  const std::vector<TestType> src = random_integers<TestType>(12 * 70, 3);
+  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
+    for (const std::size_t n : {1U, 5U, 16U, 33U, 64U}) {
+      std::vector<TestType> dst(12 * 66, TestType{12345}), want = dst;
+      for (std::size_t r = 0; r < 12; ++r)
+        for (std::size_t c = 0; c < n; ++c) want[r * 66 + c] = src[r * 70 + c];
+      k.pack_rows(src.data(), 70, dst.data(), 66, 12, n);
+      CHECK(dst == want);
+    }
+  });
+}
