@@ -32,11 +32,12 @@ class layer_fixture {
  public:
   layer_fixture(const layer& l, setting s)
       : layer_(l),
-        codes_(bitpq::prepack(random_codes({l.geometry.rows(), l.geometry.cols(), s.block_size, s.codewords, 1}))),
         input_(gaussian(l.geometry.in_channels * (l.is_linear() ? l.columns : l.size * l.size), 4)),
         y_(l.geometry.out_channels * l.output_columns()),
         reference_(y_.size()) {
-    dense_ = decoded(random_codes({l.geometry.rows(), l.geometry.cols(), s.block_size, s.codewords, 1}));
+    const auto matrix = random_codes({l.geometry.rows(), l.geometry.cols(), s.block_size, s.codewords, 1});
+    codes_ = bitpq::prepack(matrix);
+    dense_ = decoded(matrix);
     on_dense();
   }
 

@@ -82,7 +82,7 @@ inline void compare(benchmark::State& state, const work& w, const side& peer, co
   state.counters["of_roof"] = std::max(flops / roofs().flops, moved / roofs().bandwidth) / time;
   state.counters["peak_bytes"] = moved + static_cast<double>(scratch);
   state.counters["dense_bytes"] = static_cast<double>(w.dense_bytes);
-  state.SetLabel(ours.label + (peer.label.empty() ? "" : " | " + peer.label));
+  state.SetLabel(ours.label + (ours.label.empty() || peer.label.empty() ? "" : " | ") + peer.label);
 }
 
 /// The fastest of a peer's variants, each called a few times.

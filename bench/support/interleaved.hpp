@@ -39,7 +39,7 @@ double quick_look(const F& f) {
 class interleaved {
  public:
   static constexpr double sample_seconds = 2e-3;
-  static constexpr int rounds = 11;  ///< for benchmark::Benchmark::Iterations
+  static constexpr int rounds = 15;  ///< for benchmark::Benchmark::Iterations
 
   /// Returns the way's number. Calls f a few times.
   std::size_t add(std::function<void()> f) {
