@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The global operator new with a count. The other forms (arrays, nothrow, sized) are the standard library's, which
-// calls these.
+// calls these. Where the C library does not tell the size of what it gave, nothing is counted.
 
 #include "support/allocations.hpp"
-
-#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <new>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace {
 
 // Read and written without order: the figures are of one thread, and others must merely not break them.
 std::atomic<std::size_t> held{0}, most{0};
+
+}  // namespace
+
+#if defined(__GLIBC__)
+
+namespace {
 
 void* counted(void* p) {
   if (p == nullptr) throw std::bad_alloc();
@@ -41,6 +49,8 @@ void operator delete(void* p) noexcept { release(p); }
 void operator delete(void* p, std::size_t) noexcept { release(p); }
 void operator delete(void* p, std::align_val_t) noexcept { release(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { release(p); }
+
+#endif
 
 namespace bench::detail {
 

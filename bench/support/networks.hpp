@@ -156,7 +156,7 @@ inline network mobilenet_v2() {
 inline network language_model() {
   network_builder net("llm");
   for (const auto& [in, out] : {std::pair<std::size_t, std::size_t>{4096, 4096}, {4096, 11008}, {11008, 4096}})
-    for (const std::size_t columns : {1, 4, 32, 128})
+    for (const std::size_t columns : std::initializer_list<std::size_t>{1, 4, 32, 128})
       net.linear(std::to_string(in) + "x" + std::to_string(out) + "x" + std::to_string(columns), in, out, columns, 8);
   return net.take();
 }
