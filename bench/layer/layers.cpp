@@ -94,7 +94,7 @@ void mean_ratio(benchmark::State& state, const std::string& group) {
   if (ratios.empty()) return state.SkipWithError("none of its rows was measured");
   double logarithms = 0;
   for (const double r : ratios) logarithms += std::log(r);
-  for (auto _ : state) state.SetIterationTime(1e-9);  // a row needs a time; this one has none
+  while (state.KeepRunning()) state.SetIterationTime(1e-9);  // a row needs a time; this one has none
   state.counters["ratio"] = std::exp(logarithms / static_cast<double>(ratios.size()));
   state.counters["least"] = bench::quantile(ratios, 0);
   state.counters["rows"] = static_cast<double>(ratios.size());
@@ -104,7 +104,7 @@ void max_regret(benchmark::State& state) {
   auto regrets = measured().regrets;
   if (regrets.empty()) return state.SkipWithError("no plan row was measured");
   std::sort(regrets.begin(), regrets.end());
-  for (auto _ : state) state.SetIterationTime(1e-9);
+  while (state.KeepRunning()) state.SetIterationTime(1e-9);
   state.counters["regret"] = regrets.back().first;
   state.counters["above_1.1"] =
       static_cast<double>(std::count_if(regrets.begin(), regrets.end(), [](const auto& r) { return r.first > 1.1; }));

@@ -87,11 +87,11 @@ inline void compare(benchmark::State& state, const work& w, const side& peer, co
 
 /// The fastest of a peer's variants, each called a few times.
 inline side fastest(const std::vector<side>& variants) {
-  const side* best = nullptr;
-  double least = 0;
-  for (const side& s : variants)
-    if (const double time = quick_look(s.call); best == nullptr || time < least) least = time, best = &s;
-  return *best;
+  std::size_t best = 0;
+  double least = quick_look(variants[0].call);
+  for (std::size_t i = 1; i < variants.size(); ++i)
+    if (const double time = quick_look(variants[i].call); time < least) least = time, best = i;
+  return variants[best];
 }
 
 template <class F>

@@ -50,7 +50,7 @@ class interleaved {
 
   /// One round per iteration of `state`, whose time is that of way `reported`. Register with UseManualTime().
   void run(benchmark::State& state, std::size_t reported) {
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
       for (way& w : ways_) w.samples.push_back(seconds(w.f, w.calls));
       state.SetIterationTime(ways_[reported].samples.back());
     }
