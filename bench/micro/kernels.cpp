@@ -32,7 +32,7 @@ struct coded_rows {
   static constexpr std::size_t rows = 96, blocks = 64, d = 9;
   bitpq::prepacked_matrix<float> w;
 
-  explicit coded_rows(const table& kernels) : w(bench::random_codes(rows, blocks * d, d, 256), kernels) {}
+  explicit coded_rows(const table& kernels) : w(bench::random_codes({rows, blocks * d, d, 256, 1}), kernels) {}
 
   template <class F>
   void with_codes(const F& f) const {

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// main() of every benchmark executable. It adds to Google Benchmark's context what a reader needs in order to trust
-// a number: the commit (passed by the caller, which knows it at run time and not at configure time), the compiler,
-// the instruction set the kernels run with (BITPQ_ISA forces one) and the number of hardware threads.
+// main() of every benchmark executable. It holds the process to one core and adds to Google Benchmark's context what a
+// reader needs in order to trust a number: the commit (passed by the caller, which knows it at run time and not at
+// configure time), the compiler, the instruction set the kernels run with (BITPQ_ISA forces one) and the roofs.
+
+#include "support/roofline.hpp"
 
 #include <benchmark/benchmark.h>
-#include <bitpq/kernel/dispatch.hpp>
 
 #include <cstdlib>
 #include <string>
-#include <thread>
+#include <string_view>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 namespace {
 
@@ -28,18 +33,65 @@ std::string compiler() {
 #endif
 }
 
+/// Stays on the last core it may use: interrupts and other programs favour the first. Returns its number, or -1.
+int pin_to_one_core() {
+#if defined(__linux__)
+  cpu_set_t allowed, one;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return -1;
+  for (int core = CPU_SETSIZE - 1; core >= 0; --core) {
+    if (!CPU_ISSET(static_cast<std::size_t>(core), &allowed)) continue;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(core), &one);
+    return sched_setaffinity(0, sizeof(one), &one) == 0 ? core : -1;
+  }
+#endif
+  return -1;
+}
+
+void add_context() {
+  const auto in_billions = [](double value) { return std::to_string(value / 1e9); };
+  benchmark::AddCustomContext("core", std::to_string(pin_to_one_core()));
+  benchmark::AddCustomContext("threads", "1");
+  benchmark::AddCustomContext("commit", environment("BITPQ_COMMIT", "unknown"));
+  benchmark::AddCustomContext("compiler", compiler());
+  benchmark::AddCustomContext("isa", bitpq::to_string(bitpq::kernels<float>().target));
+  benchmark::AddCustomContext("roof_gflops", in_billions(bench::roofs().flops));
+  benchmark::AddCustomContext("roof_gbytes_per_second", in_billions(bench::roofs().bandwidth));
+}
+
+/// Leaves out of a row's name what Google Benchmark adds to it about how the row was sampled.
+template <class Reporter>
+class plain_names : public Reporter {
+ public:
+  using Reporter::Reporter;
+  void ReportRuns(const std::vector<benchmark::BenchmarkReporter::Run>& runs) override {
+    std::vector<benchmark::BenchmarkReporter::Run> plain = runs;
+    for (auto& run : plain) {
+      run.run_name.iterations.clear();
+      run.run_name.time_type.clear();
+    }
+    Reporter::ReportRuns(plain);
+  }
+};
+
+bool writes_a_file(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]).starts_with("--benchmark_out=")) return true;
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  const bool to_file = writes_a_file(argc, argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
     return 2;
   }
-  benchmark::AddCustomContext("commit", environment("BITPQ_COMMIT", "unknown"));
-  benchmark::AddCustomContext("compiler", compiler());
-  benchmark::AddCustomContext("isa", bitpq::to_string(bitpq::kernels<float>().target));
-  benchmark::AddCustomContext("threads", std::to_string(std::thread::hardware_concurrency()));
-  const auto ran = benchmark::RunSpecifiedBenchmarks();
+  add_context();
+  plain_names<benchmark::ConsoleReporter> console(benchmark::ConsoleReporter::OO_None);
+  plain_names<benchmark::JSONReporter> file;
+  const auto ran = benchmark::RunSpecifiedBenchmarks(&console, to_file ? &file : nullptr);
   benchmark::Shutdown();
   return ran == 0 ? 1 : 0;
 }

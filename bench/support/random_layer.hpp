@@ -17,12 +17,14 @@ inline std::vector<float> gaussian(std::size_t n, std::uint64_t stream) {
   return values;
 }
 
-inline bitpq::pq_matrix<float> random_codes(std::size_t rows, std::size_t cols, std::size_t d, std::size_t codewords) {
-  const bitpq::code_format format{rows, cols, d, codewords, 1};
+inline bitpq::pq_matrix<float> random_codes(const bitpq::code_format& format) {
   const bitpq::random_stream random(1, 2);
   std::vector<std::uint16_t> codes(format.codes());
-  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint16_t>(random.below(i, codewords));
-  return {rows, cols, bitpq::codebook<float>(gaussian(codewords * d, 3), 1, codewords, d),
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    codes[i] = static_cast<std::uint16_t>(random.below(i, format.codewords));
+  const std::vector<float> words = gaussian(format.codebooks * format.codewords * format.block_size, 3);
+  return {format.rows, format.cols,
+          bitpq::codebook<float>(words, format.codebooks, format.codewords, format.block_size),
           bitpq::packed_codes(format.code_bits(), codes)};
 }
 

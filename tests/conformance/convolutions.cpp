@@ -50,6 +50,11 @@ const std::vector<shape> shapes{
     {"2x2, stride over taps", 3, 4, 4, {9, 9}, {2, 2}, {{4, 4}, {0, 0}, {1, 1}, 1}},
     {"as large as the image", 5, 3, 11, {5, 6}, {5, 6}, {}},
     {"one channel", 33, 1, 1, {3, 3}, {3, 3}, {}},
+    {"3x3, same, odd image", 3, 70, 30, {7, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},
+    {"3x3, many rows of tiles", 1, 9, 101, {25, 2}, {3, 3}, {{1, 1}, {1, 2}, {1, 1}, 1}},
+    {"3x3, 2 groups, wide", 2, 20, 14, {3, 150}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 2}},
+    {"5x5, depthwise, wide", 1, 3, 3, {4, 1100}, {5, 5}, {{1, 1}, {2, 2}, {1, 1}, 3}},
+    {"1x1, depthwise", 2, 5, 5, {8, 9}, {1, 1}, {{1, 1}, {0, 0}, {1, 1}, 5}},
 };
 
 template <class T>
@@ -124,6 +129,14 @@ struct prepared {
   double least = 0;
 };
 
+/// Every path that such a convolution has.
+std::vector<gemm_path> paths_of(const layer_geometry& g, const bitpq::code_format& format) {
+  std::vector<gemm_path> paths{gemm_path::automatic, gemm_path::decode, gemm_path::lut};
+  if (bitpq::detail::winograd_applies(format, g)) paths.push_back(gemm_path::winograd);
+  if (g.in_per_group() == 1) paths.push_back(gemm_path::depthwise);
+  return paths;
+}
+
 template <class T>
 void check_case(const shape& s, std::size_t i) {
   const choices c = draw(i);
@@ -131,7 +144,7 @@ void check_case(const shape& s, std::size_t i) {
   prepared<T> p(s, c, i);
   for_each_isa<T>([&](const kernel_table<T>& k) {
     const bitpq::prepacked_matrix<T> packed(p.w, k);
-    for (const gemm_path path : {gemm_path::decode, gemm_path::lut, gemm_path::automatic}) {
+    for (const gemm_path path : paths_of(p.g, p.w.format())) {
       INFO("path " << bitpq::to_string(path));
       p.check([&](auto x, auto y, const auto& fused) { conv2d(packed, p.g, x, y, fused, {}, path); });
     }

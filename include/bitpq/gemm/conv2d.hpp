@@ -5,7 +5,8 @@
 // they are needed, over the whole batch at once, so that small feature maps fill the panels too.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
-#include <bitpq/gemm/detail/panels.hpp>
+#include <bitpq/gemm/detail/depthwise.hpp>
+#include <bitpq/gemm/detail/winograd.hpp>
 #include <bitpq/gemm/epilogue.hpp>
 
 #include <type_traits>
@@ -14,6 +15,21 @@ namespace bitpq {
 inline namespace v1 {
 
 namespace detail {
+
+/// Where outputs go from channel c, row h and column x of an image on.
+template <scalar T>
+store_target<T> maps_target(const conv_epilogue<T>& fused, const nchw_view<T>& y, std::size_t image, std::size_t c,
+                            std::size_t h, std::size_t x) noexcept {
+  const nchw_view<const T>& residual = fused.residual;
+  return {&y(image, c, h, x),
+          y.stride(1),
+          y.stride(3),
+          fused.bias.empty() ? nullptr : &fused.bias[c],
+          residual.empty() ? nullptr : &residual(image, c, h, x),
+          residual.stride(1),
+          residual.stride(3),
+          fused.relu};
+}
 
 /// Writes sums to feature maps: columns of a panel are runs of pixels, cut where memory is not evenly strided.
 template <scalar T>
@@ -27,15 +43,10 @@ struct convolution_output {
     const std::size_t width = y.width(), plane = y.height() * width;
     const std::size_t c = group * (y.channels() / groups) + row;
     const std::size_t run_limit = rows_are_contiguous() ? plane : width;
-    const nchw_view<const T>& residual = fused.residual;
     for (std::size_t lane = 0; lane < n;) {
       const std::size_t image = (column + lane) / plane, pixel = (column + lane) % plane;
       const std::size_t length = (std::min)(n - lane, run_limit - pixel % run_limit);
-      const std::size_t h = pixel / width, x = pixel % width;
-      kernels.store_rows(
-          sums + lane, ld, rows, length,
-          {&y(image, c, h, x), y.stride(1), y.stride(3), fused.bias.empty() ? nullptr : &fused.bias[c],
-           residual.empty() ? nullptr : &residual(image, c, h, x), residual.stride(1), residual.stride(3), fused.relu});
+      kernels.store_rows(sums + lane, ld, rows, length, maps_target(fused, y, image, c, pixel / width, pixel % width));
       lane += length;
     }
   }
@@ -49,6 +60,30 @@ struct convolution_output {
   }
   [[nodiscard]] bool rows_are_contiguous() const noexcept {
     return contiguous(y, y.width()) && contiguous(fused.residual, y.width());
+  }
+};
+
+/// Writes tiles of 2 x 2 outputs to feature maps.
+template <scalar T>
+struct winograd_output_maps {
+  const kernel_table<T>& kernels;
+  const conv_epilogue<T>& fused;
+  nchw_view<T> y;
+  std::size_t groups;
+
+  void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t tile, std::size_t n,
+                  const T* outputs, std::size_t ld) const noexcept {
+    const extent2 tiles = winograd_tiles({y.height(), y.width()});
+    const std::size_t c = group * (y.channels() / groups) + row;
+    for (std::size_t lane = 0; lane < n;) {
+      const std::size_t image = (tile + lane) / (tiles.h * tiles.w), within = (tile + lane) % (tiles.h * tiles.w);
+      const std::size_t h = within / tiles.w * 2, x = within % tiles.w * 2;
+      const std::size_t count = (std::min)(n - lane, tiles.w - within % tiles.w);
+      for (std::size_t i = 0; i < (std::min)(std::size_t{2}, y.height() - h); ++i)
+        kernels.store_rows(outputs + i * ld / 2 + 2 * lane, ld, rows, (std::min)(2 * count, y.width() - x),
+                           maps_target(fused, y, image, c, h + i, x));
+      lane += count;
+    }
   }
 };
 
@@ -94,6 +129,21 @@ void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::t
   const kernel_table<T>& kernels = w.kernels();
   gemm_plan plan = make_plan(w.format(), {rows, columns, kernels.lanes, kernels.panel}, path);
   if (plan.path == gemm_path::gemv) plan.path = gemm_path::decode;
+  require(plan.path != gemm_path::winograd || detail::winograd_applies(w.format(), geometry), errc::bad_params,
+          "winograd needs a 3 x 3 convolution of stride and dilation 1 and blocks of whole filters, not ",
+          geometry.kernel.h, " x ", geometry.kernel.w, " and blocks of ", w.format().block_size);
+  require(plan.path != gemm_path::depthwise || geometry.in_per_group() == 1, errc::bad_params,
+          "depthwise needs groups of one input channel, not ", geometry.in_per_group());
+  if (plan.path == gemm_path::depthwise) {
+    detail::multiply_depthwise<T>(kernels, detail::decoded_row<T>{w}, geometry, x, out,
+                                  detail::convolution_output<T>{kernels, fused, y, geometry.groups()}, exec);
+    return;
+  }
+  if (plan.path == gemm_path::winograd) {
+    detail::winograd_product<T>(w, geometry, x, out)
+        .run(x.batch(), detail::winograd_output_maps<T>{kernels, fused, y, geometry.groups()}, exec);
+    return;
+  }
   detail::multiply_panels(w, plan.path, {geometry.groups(), rows, columns},
                           detail::convolution_columns<T>(kernels, x, geometry, out),
                           detail::convolution_output<T>{kernels, fused, y, geometry.groups()}, exec);

@@ -39,10 +39,14 @@ void dense_conv2d(std::type_identity_t<matrix_view<const T>> w, const layer_geom
   detail::check_rows_contiguous(w);
   const extent2 out = detail::check_convolution(w.rows(), w.cols(), geometry, x, y, fused);
   if (y.empty()) return;
+  const detail::convolution_output<T> store{kernels, fused, y, geometry.groups()};
+  if (geometry.in_per_group() == 1) {
+    detail::multiply_depthwise<T>(kernels, detail::dense_row<T>{w}, geometry, x, out, store, exec);
+    return;
+  }
   detail::multiply_panels<T>(detail::dense_weights<T>(w, kernels),
                              {geometry.groups(), geometry.out_per_group(), x.batch() * out.h * out.w},
-                             detail::convolution_columns<T>(kernels, x, geometry, out),
-                             detail::convolution_output<T>{kernels, fused, y, geometry.groups()}, exec);
+                             detail::convolution_columns<T>(kernels, x, geometry, out), store, exec);
 }
 
 }  // namespace v1

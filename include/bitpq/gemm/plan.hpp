@@ -4,6 +4,7 @@
 // Which way a product is computed, decided from numbers alone and explained in words.
 
 #include <bitpq/codec/code_format.hpp>
+#include <bitpq/gemm/path.hpp>
 
 #include <algorithm>
 #include <sstream>
@@ -11,23 +12,6 @@
 
 namespace bitpq {
 inline namespace v1 {
-
-enum class gemm_path {
-  automatic,  ///< let the plan decide
-  decode,     ///< decode rows of codes into a panel, then the dense micro-kernel
-  lut,        ///< table of codeword products per block, then one addition per code
-  gemv,       ///< decode and multiply column by column
-};
-
-constexpr const char* to_string(gemm_path path) noexcept {
-  switch (path) {
-    case gemm_path::automatic: return "automatic";
-    case gemm_path::decode: return "decode";
-    case gemm_path::lut: return "lut";
-    case gemm_path::gemv: return "gemv";
-  }
-  return "unknown";
-}
 
 /// A decision and the estimates behind it, in vector multiply-adds per weight matrix.
 struct gemm_plan {

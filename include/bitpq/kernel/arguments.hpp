@@ -47,5 +47,8 @@ struct store_target {
   bool relu;
 };
 
+/// Products of a 2 x 2 tile of outputs by F(2 x 2, 3 x 3).
+inline constexpr std::size_t winograd_positions = 16;
+
 }  // namespace v1
 }  // namespace bitpq

@@ -15,6 +15,7 @@ namespace detail {
 /// Rows of a matrix in memory: one block as wide as the depth.
 template <scalar T>
 struct dense_rows {
+  static constexpr bool single = false;
   const T* a;
   std::ptrdiff_t lda;
 
@@ -24,9 +25,10 @@ struct dense_rows {
   BITPQ_FORCE_INLINE dense_rows from(std::size_t r) const noexcept { return {block(0, r), lda}; }
 };
 
-/// Rows of codes, block j of row r being codeword codes[j * code_stride + r].
-template <scalar T, class Code>
+/// Rows of codes, block j of row r being codeword codes[j * code_stride + r]. Single: of blocks of one element.
+template <scalar T, class Code, bool Single>
 struct coded_rows {
+  static constexpr bool single = Single;
   const T* book;
   std::size_t book_stride;
   const Code* codes;
@@ -53,7 +55,7 @@ BITPQ_FORCE_INLINE void multiply_tile(const Left& left, const T* BITPQ_RESTRICT 
       sum[r][v] = accumulate ? s::load(c + static_cast<std::ptrdiff_t>(r) * ldc + v * s::size) : s::set(T{0});
   }
   for (std::size_t j = 0; depth > 0; ++j) {
-    const std::size_t width = depth < d ? depth : d;
+    const std::size_t width = Left::single ? 1 : depth < d ? depth : d;
     depth -= width;
     const T* a[Rows];
     BITPQ_UNROLL
@@ -134,9 +136,14 @@ template <scalar T, class Arch, class Code>
 void code_panel(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* b,
                 std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns, std::size_t depth,
                 std::size_t d, bool accumulate) noexcept {
-  detail::multiply_columns<T, Arch, register_tile<Arch>::vectors>(
-      detail::coded_rows<T, Code>{book, book_stride, codes, code_stride}, b, ldb, c, ldc, rows, columns, depth, d,
-      accumulate);
+  if (d == 1)
+    detail::multiply_columns<T, Arch, register_tile<Arch>::vectors>(
+        detail::coded_rows<T, Code, true>{book, book_stride, codes, code_stride}, b, ldb, c, ldc, rows, columns, depth,
+        d, accumulate);
+  else
+    detail::multiply_columns<T, Arch, register_tile<Arch>::vectors>(
+        detail::coded_rows<T, Code, false>{book, book_stride, codes, code_stride}, b, ldb, c, ldc, rows, columns, depth,
+        d, accumulate);
 }
 
 }  // namespace v1

@@ -6,11 +6,13 @@
 
 #include <bitpq/kernel/assign.hpp>
 #include <bitpq/kernel/decode.hpp>
+#include <bitpq/kernel/filter.hpp>
 #include <bitpq/kernel/gemm_tile.hpp>
 #include <bitpq/kernel/lut.hpp>
 #include <bitpq/kernel/pack.hpp>
 #include <bitpq/kernel/store.hpp>
 #include <bitpq/kernel/table.hpp>
+#include <bitpq/kernel/winograd.hpp>
 
 namespace bitpq {
 inline namespace v1 {
@@ -31,9 +33,13 @@ inline constexpr kernel_table<T> table_of{
     &gemm_panel<T, Arch>,
     &gather_runs<T, Arch>,
     &copy_runs<T, Arch>,
+    &filter_runs<T, Arch>,
     &pack_rows<T, Arch>,
     &store_rows<T, Arch>,
     &nearest<T, Arch>,
+    &winograd_filter<T, Arch>,
+    &winograd_input<T, Arch>,
+    &winograd_output<T, Arch>,
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),
 };

@@ -56,6 +56,7 @@ struct simd {
   static BITPQ_FORCE_INLINE void store(T* p, const vec& v) noexcept { v.store_unaligned(p); }
   static BITPQ_FORCE_INLINE vec set(T v) noexcept { return vec(v); }
   static BITPQ_FORCE_INLINE vec add(const vec& a, const vec& b) noexcept { return a + b; }
+  static BITPQ_FORCE_INLINE vec sub(const vec& a, const vec& b) noexcept { return a - b; }
   /// a * b + c
   static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept { return xsimd::fma(a, b, c); }
   /// c - a * b
@@ -83,6 +84,7 @@ struct simd<T, scalar_arch> {
   static BITPQ_FORCE_INLINE void store(T* p, vec v) noexcept { *p = v; }
   static BITPQ_FORCE_INLINE vec set(T v) noexcept { return v; }
   static BITPQ_FORCE_INLINE vec add(vec a, vec b) noexcept { return a + b; }
+  static BITPQ_FORCE_INLINE vec sub(vec a, vec b) noexcept { return a - b; }
   static BITPQ_FORCE_INLINE vec fma(vec a, vec b, vec c) noexcept { return a * b + c; }
   static BITPQ_FORCE_INLINE vec fnma(vec a, vec b, vec c) noexcept { return c - a * b; }
   static BITPQ_FORCE_INLINE mask less(vec a, vec b) noexcept { return a < b; }
@@ -92,6 +94,13 @@ struct simd<T, scalar_arch> {
 
 template <scalar T>
 struct simd<T, avx512vnni_arch> : simd<T, arch_of<isa::avx512>::type> {};
+
+/// Stops compilers from turning a loop of a few vector copies into a call of memmove.
+BITPQ_FORCE_INLINE void keep_loop() noexcept {
+#if defined(__GNUC__)
+  __asm__ volatile("" ::: "memory");
+#endif
+}
 
 /// Hints that the line of p will be read, or written.
 BITPQ_FORCE_INLINE void prefetch([[maybe_unused]] const void* p) noexcept {

@@ -34,13 +34,19 @@ struct kernel_table {
   void (*gemm_panel)(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
                      std::size_t rows, std::size_t columns, std::size_t depth, bool accumulate) noexcept;
   void (*gather_runs)(const T* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count, T* dst) noexcept;
-  void (*copy_runs)(const T* src, const copy_run* runs, std::size_t count, T* dst) noexcept;
+  void (*copy_runs)(const T* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs, std::size_t count,
+                    T* dst, std::size_t ld) noexcept;
+  void (*filter_runs)(const T* window, const std::size_t* taps, const T* weights, std::size_t count,
+                      const copy_run* runs, std::size_t run_count, T* dst) noexcept;
   void (*pack_rows)(const T* src, std::ptrdiff_t row_stride, T* dst, std::size_t ld, std::size_t rows,
                     std::size_t n) noexcept;
   void (*store_rows)(const T* sums, std::size_t ld, std::size_t rows, std::size_t columns,
                      const store_target<T>& to) noexcept;
   void (*nearest)(const T* points, std::size_t n, std::size_t d, const T* words, const T* half_norms,
                   std::size_t padded, std::uint16_t* codes) noexcept;
+  void (*winograd_filter)(const T* g, T* u, std::size_t stride) noexcept;
+  void (*winograd_input)(const T* x, std::size_t ldx, T* v, std::size_t stride, std::size_t columns) noexcept;
+  void (*winograd_output)(const T* m, std::size_t stride, T* y, std::size_t ldy, std::size_t columns) noexcept;
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
 

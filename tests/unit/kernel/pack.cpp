@@ -9,7 +9,7 @@ using namespace bitpq_test;
 
 TEMPLATE_TEST_CASE("gather_runs copies runs at any step and nothing else", "", float, double) {
   const std::vector<TestType> src = random_integers<TestType>(400, 1);
-  const std::vector<copy_run> runs{{3, 0, 1}, {100, 40, 37}, {9, 2, 16}, {50, 80, 0}};
+  const std::vector<copy_run> runs{{3, 0, 1}, {100, 40, 37}, {9, 2, 16}, {50, 80, 0}, {7, 18, 17}, {1, 80, 18}};
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
     for (const std::ptrdiff_t step : {1, 2, 5, -1}) {
       std::vector<TestType> dst(100, TestType{12345}), want = dst;
@@ -26,11 +26,14 @@ TEMPLATE_TEST_CASE("copy_runs copies ascending runs in whole vectors", "", float
   const std::vector<TestType> src = random_integers<TestType>(400, 2);
   const std::vector<copy_run> runs{{30, 0, 7}, {11, 7, 7}, {200, 14, 1}, {60, 15, 40}};
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    std::vector<TestType> dst(55 + k.lanes, TestType{12345});
-    k.copy_runs(src.data(), runs.data(), runs.size(), dst.data());
-    for (const copy_run& run : runs)
-      for (std::size_t i = 0; i < run.length; ++i)
-        CHECK(dst[run.to + i] == src[static_cast<std::size_t>(run.from) + i]);
+    const std::vector<std::size_t> offsets{0, 5, 100};
+    const std::size_t ld = 55;
+    std::vector<TestType> dst(3 * ld + k.lanes, TestType{12345});
+    k.copy_runs(src.data(), offsets.data(), offsets.size(), runs.data(), runs.size(), dst.data(), ld);
+    for (std::size_t row = 0; row < offsets.size(); ++row)
+      for (const copy_run& run : runs)
+        for (std::size_t i = 0; i < run.length; ++i)
+          CHECK(dst[row * ld + run.to + i] == src[offsets[row] + static_cast<std::size_t>(run.from) + i]);
     CHECK(dst.back() == 12345);  // less than a vector beyond the last run
   });
 }

@@ -52,19 +52,23 @@ struct tap_axis {
 template <scalar T>
 class convolution_columns {
  public:
+  /// `windowed`: never read a panel without the window, see `look`.
   convolution_columns(const kernel_table<T>& kernels, const nchw_view<const T>& x, const layer_geometry& geometry,
-                      extent2 out) noexcept
+                      extent2 out, bool windowed = false) noexcept
       : kernels_(&kernels),
         x_(x),
         g_(geometry),
         out_(out),
         down_(g_.kernel.h, g_.conv.dilation.h, g_.conv.stride.h, g_.conv.padding.h),
-        right_(g_.kernel.w, g_.conv.dilation.w, g_.conv.stride.w, g_.conv.padding.w) {}
+        right_(g_.kernel.w, g_.conv.dilation.w, g_.conv.stride.w, g_.conv.padding.w),
+        direct_(!windowed && g_.window() == 1 && g_.conv.stride == extent2{1, 1} && g_.conv.padding == extent2{0, 0} &&
+                x_.stride(2) == static_cast<std::ptrdiff_t>(x_.width()) * x_.stride(3)) {}
 
   /// What one worker needs to read one panel.
   struct workspace {
-    copy_run* pixels;  ///< from the window (or a channel of the input) to a row of the panel
-    copy_run* fills;   ///< from a channel of the input to the window
+    copy_run* pixels;   ///< from the window (or a channel of the input) to a row of the panel
+    copy_run* fills;    ///< from a channel of the input to the window
+    std::size_t* taps;  ///< where in the window each tap begins
     T* window;
     std::size_t plane;  ///< elements of one phase of the window
     std::size_t window_size;
@@ -72,12 +76,17 @@ class convolution_columns {
   };
 
   [[nodiscard]] workspace cut(scratch_cutter& memory, std::size_t panel) const noexcept {
-    if (direct()) return {memory.take<copy_run>(panel), nullptr, nullptr, 0, 0};
+    if (direct_) return {memory.take<copy_run>(panel), nullptr, nullptr, nullptr, 0, 0};
     const std::size_t images = (std::min)(x_.batch(), (panel - 1) / (out_.h * out_.w) + 2);
     const std::size_t rows = (std::min)(x_.batch() * out_.h, (panel - 1) / out_.w + 2) + images * down_.reach();
     const std::size_t phases = down_.period * right_.period, plane = rows * window_width();
     const std::size_t size = phases * plane + kernels_->lanes;
-    return {memory.take<copy_run>(panel), memory.take<copy_run>(rows * phases), memory.take<T>(size), plane, size};
+    return {memory.take<copy_run>(panel),
+            memory.take<copy_run>(rows * phases),
+            memory.take<std::size_t>(g_.window()),
+            memory.take<T>(size),
+            plane,
+            size};
   }
 
   /// See multiply_panels.
@@ -85,41 +94,53 @@ class convolution_columns {
             T* dst, std::size_t ld) const noexcept {
     if (memory.pixel_count == 0) locate(memory, column, n);  // once for all runs of the depth
     const std::size_t taps = g_.window();
-    const T* const base = x_.data_handle() + static_cast<std::ptrdiff_t>(group * g_.in_per_group()) * x_.stride(1);
     for (std::size_t k = k0; k < k1;) {
-      const T* const channel = base + static_cast<std::ptrdiff_t>(k / taps) * x_.stride(1);
-      if (direct()) {
+      const T* const channel = channel_of(group, k / taps);
+      if (direct_) {
         kernels_->gather_runs(channel, x_.stride(3), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
         ++k;
         continue;
       }
-      kernels_->gather_runs(channel, x_.stride(3) * static_cast<std::ptrdiff_t>(right_.stride), memory.fills,
-                            memory.fill_count, memory.window);
-      for (const std::size_t end = (std::min)(k1, (k / taps + 1) * taps); k < end; ++k) {
-        const std::size_t y = k % taps / g_.kernel.w, x = k % g_.kernel.w;
-        const T* const plane = memory.window + (down_.phase(y) * right_.period + right_.phase(x)) * memory.plane;
-        kernels_->copy_runs(plane + down_.shift(y) * window_width() + right_.shift(x), memory.pixels,
-                            memory.pixel_count, dst + (k - k0) * ld);
-      }
+      fill(memory, channel);
+      const std::size_t tap = k % taps, rows = (std::min)(taps - tap, k1 - k);
+      kernels_->copy_runs(memory.window, memory.taps + tap, rows, memory.pixels, memory.pixel_count,
+                          dst + (k - k0) * ld, ld);
+      k += rows;
     }
   }
 
+  /// Fills the window with what columns column .. column + n see of a channel of a group; element i of pixel run r at
+  /// tap t is then window[taps[t] + pixels[r].from + i]. Needs a windowed reader.
+  void look(workspace& memory, std::size_t group, std::size_t channel, std::size_t column,
+            std::size_t n) const noexcept {
+    if (memory.pixel_count == 0) locate(memory, column, n);
+    fill(memory, channel_of(group, channel));
+  }
+
  private:
-  /// A row of the matrix is a channel as it is: 1 x 1 without stride or padding, rows one after the other.
-  [[nodiscard]] bool direct() const noexcept {
-    return g_.window() == 1 && g_.conv.stride == extent2{1, 1} && g_.conv.padding == extent2{0, 0} &&
-           x_.stride(2) == static_cast<std::ptrdiff_t>(x_.width()) * x_.stride(3);
+  [[nodiscard]] const T* channel_of(std::size_t group, std::size_t channel) const noexcept {
+    return x_.data_handle() + static_cast<std::ptrdiff_t>(group * g_.in_per_group() + channel) * x_.stride(1);
+  }
+  void fill(workspace& memory, const T* channel) const noexcept {
+    kernels_->gather_runs(channel, x_.stride(3) * static_cast<std::ptrdiff_t>(right_.stride), memory.fills,
+                          memory.fill_count, memory.window);
   }
   [[nodiscard]] std::size_t window_width() const noexcept { return out_.w + right_.reach(); }
 
   /// Finds the runs of columns column .. column + n.
   void locate(workspace& memory, std::size_t column, std::size_t n) const noexcept {
-    if (!direct()) std::fill_n(memory.window, memory.window_size, T{0});
+    if (!direct_) {
+      std::fill_n(memory.window, memory.window_size, T{0});
+      for (std::size_t y = 0; y < g_.kernel.h; ++y)
+        for (std::size_t x = 0; x < g_.kernel.w; ++x)
+          memory.taps[y * g_.kernel.w + x] = (down_.phase(y) * right_.period + right_.phase(x)) * memory.plane +
+                                             down_.shift(y) * window_width() + right_.shift(x);
+    }
     std::size_t window_row = 0;
     for (std::size_t lane = 0; lane < n;) {
       const std::size_t image = (column + lane) / (out_.h * out_.w), pixel = (column + lane) % (out_.h * out_.w);
       const std::size_t pixels = (std::min)(n - lane, out_.h * out_.w - pixel);  // of this image
-      if (direct())
+      if (direct_)
         memory.pixels[memory.pixel_count++] = {
             static_cast<std::ptrdiff_t>(image) * x_.stride(0) + static_cast<std::ptrdiff_t>(pixel) * x_.stride(3), lane,
             pixels};
@@ -165,6 +186,7 @@ class convolution_columns {
   layer_geometry g_;
   extent2 out_;
   tap_axis down_, right_;
+  bool direct_;  // a row of the matrix is a channel as it is: 1 x 1 without stride or padding, rows one after the other
 };
 
 }  // namespace detail

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// 3 x 3 convolutions of stride 1 by Winograd's F(2 x 2, 3 x 3), straight from codes. Where a block is one kernel
+// window, or several, a codeword is a filter, or several, and the transform of the weights is the transform of the
+// codebook: K filters instead of out x in. Of the transformed codebook, position t of the 16 is a codebook of its own
+// with the same codes and blocks of one element per filter, so that the product at every position is one from codes,
+// too. The inputs of tiles are read as those of a 4 x 4 convolution of stride 2.
+
+#include <bitpq/gemm/detail/convolution_columns.hpp>
+#include <bitpq/gemm/detail/panels.hpp>
+
+namespace bitpq {
+inline namespace v1 {
+namespace detail {
+
+/// Whether a convolution's blocks are whole 3 x 3 filters that Winograd's transform applies to.
+inline bool winograd_applies(const code_format& format, const layer_geometry& g) noexcept {
+  return g.kernel == extent2{3, 3} && g.conv.stride == extent2{1, 1} && g.conv.dilation == extent2{1, 1} &&
+         format.block_size % 9 == 0;
+}
+
+/// The tiles of an output, as a convolution's output.
+inline extent2 winograd_tiles(extent2 out) noexcept { return {ceil_div(out.h, 2), ceil_div(out.w, 2)}; }
+
+template <scalar T>
+class winograd_product {
+ public:
+  /// Rows of weights and channels of a task: its products at 16 positions are to stay in the second-level cache.
+  static constexpr std::size_t max_rows = 96, min_rows = 24, max_channels = 64;
+
+  winograd_product(const prepacked_matrix<T>& w, const layer_geometry& geometry, const nchw_view<const T>& x,
+                   extent2 out) noexcept
+      : w_(&w),
+        g_(geometry),
+        tiles_(winograd_tiles(out)),
+        filters_(w.format().block_size / 9),
+        reader_(w.kernels(), x, tile_geometry(geometry), tiles_) {}
+
+  /// store(group, row, rows, tile, n, outputs, ld) takes, per row, the 2 x 2n outputs of tiles tile .. tile + n, the
+  /// second row ld / 2 behind the first. Throws out_of_memory before anything is written.
+  template <class Store>
+  void run(std::size_t batch, const Store& store, executor_ref exec) const {
+    const code_format& format = w_->format();
+    const std::size_t books = format.codebooks, book_size = winograd_positions * format.codewords * filters_;
+    const std::size_t tiles = batch * tiles_.h * tiles_.w, panel = w_->kernels().panel;
+    const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
+    const std::size_t rows_each = rows_of_task(out_rows, max_rows, min_rows, g_.groups() * panels, exec.concurrency());
+    const std::size_t row_tasks = ceil_div(out_rows, rows_each);
+    const auto cut = [&](scratch_cutter memory) {
+      worker_memory mine{memory.take<T>(winograd_positions * panel + w_->kernels().lanes),
+                         memory.take<T>((std::max)(winograd_positions * position_stride(), 4 * rows_each * panel)),
+                         memory.take<T>(winograd_positions * rows_each * panel), rows_each * panel,
+                         reader_.cut(memory, panel)};
+      return std::pair(mine, memory.used());
+    };
+    const std::size_t bytes_each = cut(scratch_cutter()).second;
+    const std::size_t book_bytes = round_up(books * book_size * sizeof(T), buffer_alignment);
+    scratch memory(book_bytes + checked_product(bytes_each, exec.concurrency(), "scratch"));
+    T* const transformed = reinterpret_cast<T*>(memory.data());
+    for (std::size_t b = 0; b < books; ++b) transform_book(b, transformed + b * book_size);
+
+    exec.bulk(g_.groups() * row_tasks * panels, [&](std::size_t worker, std::size_t task) {
+      worker_memory mine = cut(scratch_cutter(memory.data() + book_bytes + worker * bytes_each)).first;
+      const std::size_t group = task / (row_tasks * panels), row = task / panels % row_tasks * rows_each;
+      const std::size_t tile = task % panels * panel;
+      const piece p{group, row, (std::min)(rows_each, out_rows - row), tile, (std::min)(panel, tiles - tile)};
+      multiply(mine, p, transformed, book_size);
+      T* const outputs = mine.inputs;  // of no use any more
+      for (std::size_t r = 0; r < p.rows; ++r)
+        w_->kernels().winograd_output(mine.products + r * panel, mine.product_stride, outputs + r * 4 * panel,
+                                      2 * panel, p.columns);
+      store(p.group, p.row, p.rows, p.tile, p.columns, outputs, 4 * panel);
+    });
+  }
+
+ private:
+  struct worker_memory {
+    T* raw;       ///< the inputs of a channel, [position][tile]
+    T* inputs;    ///< transformed, [position][channel][tile]; later the outputs
+    T* products;  ///< [position][row][tile]
+    std::size_t product_stride;
+    typename convolution_columns<T>::workspace reading;
+  };
+  struct piece {
+    std::size_t group, row, rows, tile, columns;
+  };
+
+  static layer_geometry tile_geometry(layer_geometry g) noexcept {
+    g.kernel = {4, 4};
+    g.conv.stride = {2, 2};
+    return g;
+  }
+  /// Channels of a run, whole blocks.
+  [[nodiscard]] std::size_t run_channels() const noexcept {
+    return (std::max)(std::size_t{1}, max_channels / filters_) * filters_;
+  }
+  /// From one position's inputs to the next; the odd vector keeps positions out of each other's cache sets.
+  [[nodiscard]] std::size_t position_stride() const noexcept {
+    return run_channels() * w_->kernels().panel + w_->kernels().lanes;
+  }
+
+  /// to[(t * codewords + k) * filters + f] = position t of filter f of codeword k.
+  void transform_book(std::size_t b, T* to) const noexcept {
+    const code_format& format = w_->format();
+    const std::size_t count = format.codewords * filters_;
+    for (std::size_t i = 0; i < count; ++i) w_->kernels().winograd_filter(w_->compact_book(b) + i * 9, to + i, count);
+  }
+
+  /// The products of a piece at all positions.
+  void multiply(worker_memory& mine, const piece& p, const T* books, std::size_t book_size) const noexcept {
+    const code_format& format = w_->format();
+    const kernel_table<T>& kernels = w_->kernels();
+    const std::size_t panel = kernels.panel, channels = g_.in_per_group();
+    for (std::size_t c0 = 0; c0 < channels;) {
+      const std::size_t k1 = end_of_run(format, c0 * 9, run_channels() / filters_);
+      const std::size_t c1 = k1 / 9, first = c0 / filters_;
+      for (std::size_t c = c0; c < c1; ++c) {
+        reader_.pack(mine.reading, p.group, c * winograd_positions, (c + 1) * winograd_positions, p.tile, p.columns,
+                     mine.raw, panel);
+        kernels.winograd_input(mine.raw, panel, mine.inputs + (c - c0) * panel, position_stride(), p.columns);
+      }
+      const T* const book = books + format.codebook_of(first) * book_size;
+      w_->with_codes(first, p.group * g_.out_per_group() + p.row, [&]<class Code>(const Code* codes) {
+        for (std::size_t t = 0; t < winograd_positions; ++t)
+          kernels.template on<Code>().code_panel(
+              book + t * format.codewords * filters_, filters_, codes, w_->code_stride(),
+              mine.inputs + t * position_stride(), panel, mine.products + t * mine.product_stride,
+              static_cast<std::ptrdiff_t>(panel), p.rows, p.columns, c1 - c0, filters_, c0 > 0);
+      });
+      c0 = c1;
+    }
+  }
+
+  const prepacked_matrix<T>* w_;
+  layer_geometry g_;
+  extent2 tiles_;
+  std::size_t filters_;  // of a codeword
+  convolution_columns<T> reader_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace bitpq

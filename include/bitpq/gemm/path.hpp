@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The ways in which a product can be computed.
+
+#include <array>
+
+namespace bitpq {
+inline namespace v1 {
+
+enum class gemm_path {
+  automatic,  ///< let the plan decide
+  decode,     ///< the dense micro-kernel, reading codewords where it would read weights
+  lut,        ///< a table of codeword products per block, then one addition per code
+  gemv,       ///< column by column, codewords multiplied as they are decoded
+  winograd,   ///< F(2 x 2, 3 x 3) on the transformed codebook: convolutions of stride 1 whose blocks are whole filters
+  depthwise,  ///< filters decoded one by one: convolutions with one input channel per group
+};
+
+inline constexpr std::array all_gemm_paths{gemm_path::decode, gemm_path::lut, gemm_path::gemv, gemm_path::winograd,
+                                           gemm_path::depthwise};
+
+constexpr const char* to_string(gemm_path path) noexcept {
+  switch (path) {
+    case gemm_path::automatic: return "automatic";
+    case gemm_path::decode: return "decode";
+    case gemm_path::lut: return "lut";
+    case gemm_path::gemv: return "gemv";
+    case gemm_path::winograd: return "winograd";
+    case gemm_path::depthwise: return "depthwise";
+  }
+  return "unknown";
+}
+
+}  // namespace v1
+}  // namespace bitpq
