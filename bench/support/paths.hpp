@@ -14,11 +14,7 @@ namespace bench {
 
 /// Every path but automatic, whether or not a given layer supports it.
 inline std::vector<bitpq::gemm_path> all_paths() {
-  std::vector<bitpq::gemm_path> paths;
-  for (int i = 0; std::string_view(to_string(static_cast<bitpq::gemm_path>(i))) != "unknown"; ++i)
-    if (static_cast<bitpq::gemm_path>(i) != bitpq::gemm_path::automatic)
-      paths.push_back(static_cast<bitpq::gemm_path>(i));
-  return paths;
+  return {bitpq::all_gemm_paths.begin(), bitpq::all_gemm_paths.end()};
 }
 
 /// What the library decides for `columns` columns of all groups together.

@@ -93,6 +93,10 @@ class convolution_columns {
   void pack(workspace& memory, std::size_t group, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n,
             T* dst, std::size_t ld) const noexcept {
     if (memory.pixel_count == 0) locate(memory, column, n);  // once for all runs of the depth
+    if (direct_ && memory.pixel_count == 1 && x_.stride(3) == 1) {
+      kernels_->pack_rows(channel_of(group, k0) + memory.pixels->from, x_.stride(1), dst, ld, k1 - k0, n);
+      return;
+    }
     const std::size_t taps = g_.window();
     for (std::size_t k = k0; k < k1;) {
       const T* const channel = channel_of(group, k / taps);

@@ -75,9 +75,11 @@ class coded_weights {
   void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
     const std::size_t d = w_->format().block_size, first = at.k0 / d;
     w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
-      kernels().template on<Code>().code_panel(
-          w_->compact_book(w_->format().codebook_of(first)), d, codes, w_->code_stride(), to.inputs, to.ld, to.sums,
-          static_cast<std::ptrdiff_t>(to.ld), at.rows, to.columns, at.k1 - at.k0, d, to.accumulate);
+      for (std::size_t column = 0; column < to.columns; column += panel())
+        kernels().template on<Code>().code_panel(
+            w_->compact_book(w_->format().codebook_of(first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
+            to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel(), to.columns - column),
+            at.k1 - at.k0, d, to.accumulate);
     });
   }
 
@@ -179,8 +181,10 @@ class dense_weights {
   [[nodiscard]] static constexpr std::size_t scratch() noexcept { return 0; }
 
   void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
-    kernels_->gemm_panel(&w_(at.row, at.k0), w_.stride(0), to.inputs, to.ld, to.sums,
-                         static_cast<std::ptrdiff_t>(to.ld), at.rows, to.columns, at.k1 - at.k0, to.accumulate);
+    for (std::size_t column = 0; column < to.columns; column += panel())
+      kernels_->gemm_panel(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.ld, to.sums + column,
+                           static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel(), to.columns - column),
+                           at.k1 - at.k0, to.accumulate);
   }
 
  private:

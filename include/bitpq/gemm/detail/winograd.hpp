@@ -26,8 +26,8 @@ inline extent2 winograd_tiles(extent2 out) noexcept { return {ceil_div(out.h, 2)
 template <scalar T>
 class winograd_product {
  public:
-  /// Rows of weights and channels of a task: its products at 16 positions are to stay in the second-level cache.
-  static constexpr std::size_t max_rows = 96, min_rows = 24, max_channels = 64;
+  /// Channels at a time, and elements of a task's products at 16 positions: both are to stay in the second-level cache.
+  static constexpr std::size_t max_channels = 64, max_products = std::size_t{1} << 17, min_rows = 24;
 
   winograd_product(const prepacked_matrix<T>& w, const layer_geometry& geometry, const nchw_view<const T>& x,
                    extent2 out) noexcept
@@ -43,14 +43,18 @@ class winograd_product {
   void run(std::size_t batch, const Store& store, executor_ref exec) const {
     const code_format& format = w_->format();
     const std::size_t books = format.codebooks, book_size = winograd_positions * format.codewords * filters_;
-    const std::size_t tiles = batch * tiles_.h * tiles_.w, panel = w_->kernels().panel;
+    const std::size_t tiles = batch * tiles_.h * tiles_.w;
+    const std::size_t panel = (std::min)(w_->kernels().panel, round_up(tiles, w_->kernels().lanes));
+    const std::size_t max_rows = max_products / (winograd_positions * panel);
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
     const std::size_t rows_each = rows_of_task(out_rows, max_rows, min_rows, g_.groups() * panels, exec.concurrency());
     const std::size_t row_tasks = ceil_div(out_rows, rows_each);
     const auto cut = [&](scratch_cutter memory) {
       worker_memory mine{memory.take<T>(winograd_positions * panel + w_->kernels().lanes),
-                         memory.take<T>((std::max)(winograd_positions * position_stride(), 4 * rows_each * panel)),
-                         memory.take<T>(winograd_positions * rows_each * panel), rows_each * panel,
+                         memory.take<T>((std::max)(winograd_positions * position_stride(panel), 4 * rows_each * panel)),
+                         memory.take<T>(winograd_positions * rows_each * panel),
+                         rows_each * panel,
+                         panel,
                          reader_.cut(memory, panel)};
       return std::pair(mine, memory.used());
     };
@@ -80,6 +84,7 @@ class winograd_product {
     T* inputs;    ///< transformed, [position][channel][tile]; later the outputs
     T* products;  ///< [position][row][tile]
     std::size_t product_stride;
+    std::size_t panel;  ///< tiles of a task at most
     typename convolution_columns<T>::workspace reading;
   };
   struct piece {
@@ -96,37 +101,40 @@ class winograd_product {
     return (std::max)(std::size_t{1}, max_channels / filters_) * filters_;
   }
   /// From one position's inputs to the next; the odd vector keeps positions out of each other's cache sets.
-  [[nodiscard]] std::size_t position_stride() const noexcept {
-    return run_channels() * w_->kernels().panel + w_->kernels().lanes;
+  [[nodiscard]] std::size_t position_stride(std::size_t panel) const noexcept {
+    return run_channels() * panel + w_->kernels().lanes;
   }
 
-  /// to[(t * codewords + k) * filters + f] = position t of filter f of codeword k.
+  /// to[(t * filters + f) * codewords + k] = position t of filter f of codeword k.
   void transform_book(std::size_t b, T* to) const noexcept {
-    const code_format& format = w_->format();
-    const std::size_t count = format.codewords * filters_;
-    for (std::size_t i = 0; i < count; ++i) w_->kernels().winograd_filter(w_->compact_book(b) + i * 9, to + i, count);
+    const std::size_t words = w_->format().codewords;
+    for (std::size_t k = 0; k < words; ++k)
+      for (std::size_t f = 0; f < filters_; ++f)
+        w_->kernels().winograd_filter(w_->compact_book(b) + (k * filters_ + f) * 9, to + f * words + k,
+                                      words * filters_);
   }
 
   /// The products of a piece at all positions.
   void multiply(worker_memory& mine, const piece& p, const T* books, std::size_t book_size) const noexcept {
     const code_format& format = w_->format();
     const kernel_table<T>& kernels = w_->kernels();
-    const std::size_t panel = kernels.panel, channels = g_.in_per_group();
+    const std::size_t panel = mine.panel, stride = position_stride(panel), channels = g_.in_per_group();
     for (std::size_t c0 = 0; c0 < channels;) {
       const std::size_t k1 = end_of_run(format, c0 * 9, run_channels() / filters_);
       const std::size_t c1 = k1 / 9, first = c0 / filters_;
       for (std::size_t c = c0; c < c1; ++c) {
         reader_.pack(mine.reading, p.group, c * winograd_positions, (c + 1) * winograd_positions, p.tile, p.columns,
                      mine.raw, panel);
-        kernels.winograd_input(mine.raw, panel, mine.inputs + (c - c0) * panel, position_stride(), p.columns);
+        kernels.winograd_input(mine.raw, panel, mine.inputs + (c - c0) * panel, stride, p.columns);
       }
       const T* const book = books + format.codebook_of(first) * book_size;
       w_->with_codes(first, p.group * g_.out_per_group() + p.row, [&]<class Code>(const Code* codes) {
         for (std::size_t t = 0; t < winograd_positions; ++t)
-          kernels.template on<Code>().code_panel(
-              book + t * format.codewords * filters_, filters_, codes, w_->code_stride(),
-              mine.inputs + t * position_stride(), panel, mine.products + t * mine.product_stride,
-              static_cast<std::ptrdiff_t>(panel), p.rows, p.columns, c1 - c0, filters_, c0 > 0);
+          for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
+            kernels.template on<Code>().code_panel(
+                book + (t * filters_ + f) * format.codewords, 1, codes, w_->code_stride(),
+                mine.inputs + t * stride + f * panel, filters_ * panel, mine.products + t * mine.product_stride,
+                static_cast<std::ptrdiff_t>(panel), p.rows, p.columns, ceil_div(c1 - c0 - f, filters_), 1, c0 + f > 0);
       });
       c0 = c1;
     }
