@@ -100,7 +100,7 @@ template <scalar T>
 void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::type_identity_t<nchw_view<const T>> x,
             std::type_identity_t<nchw_view<T>> y, const std::type_identity_t<conv_epilogue<T>>& fused = {},
             executor_ref exec = {}, gemm_path path = gemm_path::automatic) {
-  require(path != gemm_path::gemv, errc::bad_params, "conv2d has no path ", to_string(path));
+  require(!is_gemv(path), errc::bad_params, "conv2d has no path ", to_string(path));
   const extent2 out = detail::check_convolution(w.rows(), w.cols(), geometry, x, y, fused);
   if (y.empty()) return;
   const std::size_t columns = x.batch() * out.h * out.w, rows = geometry.out_per_group();

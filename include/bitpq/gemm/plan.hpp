@@ -17,6 +17,8 @@ enum class gemm_path {
   decode,     ///< decode rows of codes into a panel, then the dense micro-kernel
   lut,        ///< table of codeword products per block, then one addition per code
   gemv,       ///< decode and multiply column by column
+  gemv_lut,   ///< column by column, a table of codeword products per block, exact
+  lut16,      ///< the same with tables of 16 bits
 };
 
 constexpr const char* to_string(gemm_path path) noexcept {
@@ -25,8 +27,15 @@ constexpr const char* to_string(gemm_path path) noexcept {
     case gemm_path::decode: return "decode";
     case gemm_path::lut: return "lut";
     case gemm_path::gemv: return "gemv";
+    case gemm_path::gemv_lut: return "gemv_lut";
+    case gemm_path::lut16: return "lut16";
   }
   return "unknown";
+}
+
+/// Whether a path goes column by column.
+constexpr bool is_gemv(gemm_path path) noexcept {
+  return path == gemm_path::gemv || path == gemm_path::gemv_lut || path == gemm_path::lut16;
 }
 
 /// A decision and the estimates behind it, in vector multiply-adds per weight matrix.

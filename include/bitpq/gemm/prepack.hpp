@@ -2,7 +2,8 @@
 #pragma once
 
 // A compressed matrix in the order that kernels read: codes as whole bytes, [block][row]; codewords at a stride of
-// whole vectors. Made once when a model is loaded; still codes, never weights.
+// whole vectors, and in the forms that the kernels for few columns read. Made once when a model is loaded; still codes,
+// never weights.
 
 #include <bitpq/codec/pq_matrix.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
@@ -36,6 +37,7 @@ class prepacked_matrix {
     // A power of two between the codes of neighbouring blocks would put them all into one set of the cache.
     code_stride_ = round_up(format_.rows, buffer_alignment);
     if (code_stride_ % 512 == 0) code_stride_ += buffer_alignment;
+    split_books(w);
     if (format_.codewords <= 256)
       codes8_ = transposed<std::uint8_t>(w);
     else
@@ -53,9 +55,23 @@ class prepacked_matrix {
   [[nodiscard]] const T* book(std::size_t b) const noexcept {
     return books_.data() + b * format_.codewords * book_stride_;
   }
+  /// How the kernel dot_rows reads a codeword, and codebook b in these parts: all heads, all tails.
+  [[nodiscard]] const codeword_parts& parts() const noexcept { return parts_; }
+  [[nodiscard]] const T* heads(std::size_t b) const noexcept {
+    return heads_.data() + b * format_.codewords * parts_.head();
+  }
+  [[nodiscard]] const T* tails(std::size_t b) const noexcept {
+    return tails_.data() + b * format_.codewords * parts_.tail;
+  }
+  /// Codebook b transposed, block_size x table_entries(codewords), zero beyond the codewords: what look-up tables are
+  /// built from. Null where the kernels have none for so many codewords.
+  [[nodiscard]] const T* words(std::size_t b) const noexcept {
+    return words_.empty() ? nullptr : words_.data() + b * format_.block_size * table_entries(format_.codewords);
+  }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes8_.size() + codes16_.size() * 2 + books_.size() * sizeof(T);
+    return codes8_.size() + codes16_.size() * 2 +
+           (books_.size() + heads_.size() + tails_.size() + words_.size()) * sizeof(T);
   }
 
   /// Calls f(codes of block j and row r onwards) with the width of code that is held.
@@ -68,6 +84,27 @@ class prepacked_matrix {
   }
 
  private:
+  /// The codebooks as the kernels for few columns read them.
+  void split_books(const pq_matrix<T>& w) {
+    const std::size_t d = format_.block_size, count = format_.codebooks * format_.codewords;
+    const lookup_kernels<T>& lookup = kernels_->lookup;
+    parts_ = split_codeword(d, kernels_->lanes, std::is_same_v<T, float>);
+    heads_ = aligned_buffer<T>(count * parts_.head());
+    tails_ = aligned_buffer<T>(count * parts_.tail);
+    const bool tables = format_.codewords <= (std::max)(lookup.exact_codewords, lookup.lut16_codewords);
+    const std::size_t entries = tables ? table_entries(format_.codewords) : 0;
+    words_ = aligned_buffer<T>(format_.codebooks * d * entries);
+    for (std::size_t k = 0; k < count; ++k)
+      for (std::size_t i = 0; i < d; ++i) {
+        const T value = w.book().values()[k * d + i];
+        if (i < parts_.head())
+          heads_[k * parts_.head() + i] = value;
+        else
+          tails_[k * parts_.tail + i - parts_.head()] = value;
+        if (tables) words_[(k / format_.codewords * d + i) * entries + k % format_.codewords] = value;
+      }
+  }
+
   template <class Code>
   aligned_buffer<Code> transposed(const pq_matrix<T>& w) const {
     aligned_buffer<Code> codes(format_.blocks() * code_stride_);
@@ -84,7 +121,8 @@ class prepacked_matrix {
   precision allowed_ = precision::exact;
   std::size_t book_stride_ = 0;
   std::size_t code_stride_ = 0;
-  aligned_buffer<T> books_;
+  codeword_parts parts_;
+  aligned_buffer<T> books_, heads_, tails_, words_;
   aligned_buffer<std::uint8_t> codes8_;
   aligned_buffer<std::uint16_t> codes16_;
 };

@@ -7,6 +7,8 @@
 #include <bitpq/kernel/assign.hpp>
 #include <bitpq/kernel/decode.hpp>
 #include <bitpq/kernel/gemm_tile.hpp>
+#include <bitpq/kernel/gemv.hpp>
+#include <bitpq/kernel/gemv_lookup.hpp>
 #include <bitpq/kernel/lut.hpp>
 #include <bitpq/kernel/store.hpp>
 #include <bitpq/kernel/table.hpp>
@@ -17,7 +19,7 @@ namespace detail {
 
 template <scalar T, class Arch, class Code>
 constexpr code_kernels<T, Code> make_code_kernels() noexcept {
-  return {&decode_rows<T, Arch, Code>, &dot_rows<T, Arch, Code>, &lut_add<T, Arch, Code>};
+  return {&decode_rows<T, Arch, Code>, &lut_add<T, Arch, Code>, &dot_rows<T, Arch, Code>};
 }
 
 /// Static storage, constant initialised: no code of the instruction set runs before a kernel is called.
@@ -31,6 +33,7 @@ inline constexpr kernel_table<T> table_of{
     &nearest<T, Arch>,
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),
+    make_lookup_kernels<T, Arch>(),
 };
 
 template <scalar T, isa Target>

@@ -93,6 +93,24 @@ struct simd<T, scalar_arch> {
 template <scalar T>
 struct simd<T, avx512vnni_arch> : simd<T, arch_of<isa::avx512>::type> {};
 
+/// Vectors of four floats on a machine whose own are wider.
+struct narrow_x86_arch {};
+#if defined(__FMA__)
+template <>
+struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
+  static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept {
+    return _mm_fmadd_ps(a, b, c);  // xsimd leaves it to compilers to fuse, and not all do
+  }
+};
+#endif
+
+/// Asks for the cache line at p. A hint: any address will do.
+BITPQ_FORCE_INLINE void prefetch([[maybe_unused]] const void* p) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p);
+#endif
+}
+
 /// Registers of a micro-kernel: `rows` x `vectors` accumulators, `vectors` of the right operand, one broadcast.
 template <class Arch>
 struct register_tile {
