@@ -64,6 +64,7 @@ struct avx512_float_tables {
       BITPQ_UNROLL
       for (std::size_t i = 0; i < Runs; ++i) {
         prefetch(codes + blocks_ahead * code_stride + 64 * i);
+        prefetch_later(codes + 64 * (Runs + i));
         const __m512i code = _mm512_loadu_si512(codes + 64 * i);
         // Shifts by one and two bytes, as multiplications: those run beside the permutations, shifts in their way.
         const __m512i code1 = _mm512_mulhi_epu16(code, up_a_byte), code2 = _mm512_madd_epi16(code, upper_word);

@@ -173,67 +173,79 @@ BITPQ_FORCE_INLINE void vbmi_build_planes16(const float* words, std::size_t d, c
 template <std::size_t Registers>
 struct vbmi_lut16 {
   static constexpr std::size_t entries = 64 * Registers;
-  static constexpr std::size_t strip = 4;
+  static constexpr std::size_t run = 128 / Registers;  ///< blocks whose tables, 16 KB, stay in the first-level cache
+  static constexpr std::size_t strip = 2, chunk = 1024;
+
+  /// Of 64 rows: even rows plus 256 times odd rows, modulo 65536, and odd rows alone; of low and of high bytes.
+  struct partial {
+    __m512i both[2], odd[2];
+  };
 
   template <std::size_t Runs>
-  static BITPQ_FORCE_INLINE void add(const std::uint8_t* tables, const std::uint32_t* order, std::size_t count,
-                                     const std::uint8_t* codes, std::size_t code_stride, float scale,
-                                     float* sums) noexcept {
-    __m512i both[Runs][2], odd[Runs][2];  // both: even rows + 256 * odd rows, modulo 65536
+  static BITPQ_FORCE_INLINE void add(const std::uint8_t* tables, const std::uint32_t* order, const std::uint32_t* next,
+                                     std::size_t count, const std::uint8_t* codes, std::size_t code_stride,
+                                     partial* partials) noexcept {
+    partial sum[Runs];
     BITPQ_UNROLL
-    for (std::size_t i = 0; i < Runs; ++i) {
-      BITPQ_UNROLL
-      for (std::size_t p = 0; p < 2; ++p) both[i][p] = odd[i][p] = _mm512_setzero_si512();
-    }
+    for (std::size_t i = 0; i < Runs; ++i) sum[i] = partials[i];
     for (std::size_t j = 0; j < count; ++j) {
       const std::uint8_t* table = tables + order[j] * 2 * entries;
-      const std::uint8_t* code_line = codes + order[j] * code_stride;
-      const std::uint8_t* ahead = codes + order[j + blocks_ahead < count ? j + blocks_ahead : j] * code_stride;
+      const std::uint8_t* line = codes + order[j] * code_stride;
       const vbmi_plane<Registers> low(table), high(table + entries);
       BITPQ_UNROLL
       for (std::size_t i = 0; i < Runs; ++i) {
-        prefetch(ahead + 64 * i);
-        const __m512i code = _mm512_loadu_si512(code_line + 64 * i);
+        prefetch_later(codes + next[j] * code_stride + 64 * i);
+        prefetch(line + 64 * (Runs + i));
+        const __m512i code = _mm512_loadu_si512(line + 64 * i);
         const __mmask64 upper = _mm512_movepi8_mask(code);
         const __m512i value[2] = {low(code, upper), high(code, upper)};
         BITPQ_UNROLL
         for (std::size_t p = 0; p < 2; ++p) {
-          both[i][p] = _mm512_add_epi16(both[i][p], value[p]);
-          odd[i][p] = _mm512_add_epi16(odd[i][p], _mm512_srli_epi16(value[p], 8));
+          sum[i].both[p] = _mm512_add_epi16(sum[i].both[p], value[p]);
+          sum[i].odd[p] = _mm512_add_epi16(sum[i].odd[p], _mm512_srli_epi16(value[p], 8));
         }
       }
     }
-    const __m512i offset = _mm512_set1_epi32(-32768 * static_cast<int>(count));
     BITPQ_UNROLL
-    for (std::size_t i = 0; i < Runs; ++i) {
-      __m512i pair[2][2];  // [even, odd rows][low, high byte]
+    for (std::size_t i = 0; i < Runs; ++i) partials[i] = sum[i];
+  }
+
+  static BITPQ_FORCE_INLINE void finish(const partial& sum, std::size_t count, float scale, float* sums) noexcept {
+    const __m512i offset = _mm512_set1_epi32(-32768 * static_cast<int>(count)), half = _mm512_set1_epi32(0xffff);
+    __m512 quad[4];  // q is the row within a lane's four: 0 and 2 even, in the low and the high half of the lane
+    BITPQ_UNROLL
+    for (std::size_t q = 0; q < 4; ++q) {
+      __m512i whole[2];
       BITPQ_UNROLL
       for (std::size_t p = 0; p < 2; ++p) {
-        pair[0][p] = _mm512_sub_epi16(both[i][p], _mm512_slli_epi16(odd[i][p], 8));
-        pair[1][p] = odd[i][p];
+        const __m512i even = _mm512_sub_epi16(sum.both[p], _mm512_slli_epi16(sum.odd[p], 8));
+        const __m512i words = q % 2 == 0 ? even : sum.odd[p];
+        whole[p] = q < 2 ? _mm512_and_si512(words, half) : _mm512_srli_epi32(words, 16);
       }
-      // In lane l: rows 4 l, 4 l + 2 (even) and 4 l + 1, 4 l + 3 (odd), low half and high half.
-      const __m512i half = _mm512_set1_epi32(0xffff);
-      __m512 quad[4];  // q is the row within a lane's four
-      BITPQ_UNROLL
-      for (std::size_t q = 0; q < 4; ++q) {
-        const __m512i lo = pair[q % 2][0], hi = pair[q % 2][1];
-        const __m512i a = q < 2 ? _mm512_and_si512(lo, half) : _mm512_srli_epi32(lo, 16);
-        const __m512i b = q < 2 ? _mm512_and_si512(hi, half) : _mm512_srli_epi32(hi, 16);
-        const __m512i whole = _mm512_add_epi32(_mm512_add_epi32(a, _mm512_slli_epi32(b, 8)), offset);
-        quad[q] = _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(scale));
-      }
-      add_interleaved(quad, sums + 64 * i);
+      const __m512i total = _mm512_add_epi32(_mm512_add_epi32(whole[0], _mm512_slli_epi32(whole[1], 8)), offset);
+      quad[q] = _mm512_mul_ps(_mm512_cvtepi32_ps(total), _mm512_set1_ps(scale));
     }
+    add_interleaved(quad, sums);
   }
 
   static BITPQ_FORCE_INLINE void rows(const std::uint8_t* tables, const std::uint32_t* order, std::size_t count,
                                       const std::uint8_t* codes, std::size_t code_stride, float scale, float* sums,
                                       std::size_t n) noexcept {
-    std::size_t r = 0;
-    for (; r + 64 * strip <= n; r += 64 * strip)
-      add<strip>(tables, order, count, codes + r, code_stride, scale, sums + r);
-    for (; r < n; r += 64) add<1>(tables, order, count, codes + r, code_stride, scale, sums + r);
+    partial partials[chunk / 64];
+    for (std::size_t first = 0; first < n; first += chunk) {
+      const std::size_t live = n - first < chunk ? n - first : chunk;
+      for (std::size_t r = 0; r < live; r += 64) partials[r / 64] = partial{};
+      for (std::size_t j = 0; j < count; j += run) {
+        const std::size_t blocks = count - j < run ? count - j : run;
+        const std::uint8_t* from = codes + first;
+        const std::uint32_t* next = order + (j + 2 * run <= count ? j + run : j);
+        std::size_t r = 0;
+        for (; r + 64 * strip <= live; r += 64 * strip)
+          add<strip>(tables, order + j, next, blocks, from + r, code_stride, partials + r / 64);
+        for (; r < live; r += 64) add<1>(tables, order + j, next, blocks, from + r, code_stride, partials + r / 64);
+      }
+      for (std::size_t r = 0; r < live; r += 64) finish(partials[r / 64], count, scale, sums + first + r);
+    }
   }
 };
 

@@ -111,6 +111,13 @@ BITPQ_FORCE_INLINE void prefetch([[maybe_unused]] const void* p) noexcept {
 #endif
 }
 
+/// The same for the second-level cache.
+BITPQ_FORCE_INLINE void prefetch_later([[maybe_unused]] const void* p) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p, 0, 2);
+#endif
+}
+
 /// Registers of a micro-kernel: `rows` x `vectors` accumulators, `vectors` of the right operand, one broadcast.
 template <class Arch>
 struct register_tile {

@@ -89,26 +89,34 @@ class lut16_groups {
     std::uint8_t exponent;
   };
 
-  /// False when some product is no finite number: then there are no groups.
+  /// False when some product is no finite number: then the groups are of no use. Sorts windows of neighbouring blocks,
+  /// not all of them at once: codes that do not come from the caches come faster in the order of memory.
   bool sort(const std::uint8_t* exponents, std::size_t blocks) {
-    std::array<std::uint32_t, 257> begin{};
-    for (std::size_t j = 0; j < blocks; ++j) ++begin[exponents[j] + 1U];
-    if (begin[lut16_not_finite + 1U] > 0) return false;
     groups_.clear();
     order_.resize(blocks);
-    for (std::size_t e = 1; e < begin.size(); ++e) begin[e] += begin[e - 1];
-    std::uint32_t at = begin[lut16_nothing + 1U];
-    for (std::size_t e = lut16_nothing + 1U; e < lut16_not_finite; ++e)
-      for (; at < begin[e + 1]; at += groups_.back().count)
-        groups_.push_back({at, (std::min)(static_cast<std::uint32_t>(lut16_blocks), begin[e + 1] - at),
-                           static_cast<std::uint8_t>(e)});
-    for (std::size_t j = 0; j < blocks; ++j) order_[begin[exponents[j]]++] = static_cast<std::uint32_t>(j);
+    for (std::size_t first = 0; first < blocks; first += window)
+      if (!sort_window(exponents, first, (std::min)(first + window, blocks))) return false;
     return true;
   }
   [[nodiscard]] const std::vector<group>& groups() const noexcept { return groups_; }
   [[nodiscard]] const std::uint32_t* order(const group& g) const noexcept { return order_.data() + g.first; }
 
  private:
+  static constexpr std::size_t window = lut16_blocks;
+
+  bool sort_window(const std::uint8_t* exponents, std::size_t first, std::size_t last) {
+    std::array<std::uint32_t, 256> count{}, next{};
+    for (std::size_t j = first; j < last; ++j) ++count[exponents[j]];
+    auto at = static_cast<std::uint32_t>(first);
+    for (std::size_t e = 0; e < count.size(); ++e) {
+      next[e] = at;
+      if (count[e] > 0 && e != lut16_nothing) groups_.push_back({at, count[e], static_cast<std::uint8_t>(e)});
+      at += count[e];
+    }
+    for (std::size_t j = first; j < last; ++j) order_[next[exponents[j]]++] = static_cast<std::uint32_t>(j);
+    return count[lut16_not_finite] == 0;
+  }
+
   std::vector<std::uint32_t> order_;
   std::vector<group> groups_;
 };
