@@ -17,7 +17,8 @@ struct gemv_costs {
   double exact_code;     ///< looking a code up in a table of floats, up to 16 (AVX-512: 32) codewords
   double exact_plane;    ///< the same per 64 entries beyond that
   double exact_base;     ///< and at the least
-  double lut16_code;     ///< looking a code up in a table of 16 bits, up to 64 codewords
+  double lut16_few;      ///< looking a code up in a table of 16 bits, up to 16 codewords
+  double lut16_code;     ///< the same up to 64
   double lut16_plane;    ///< more per further 64 entries
   double build_product;  ///< a vector multiply-add of building tables
   double build_entry;    ///< the rest of building, per entry
@@ -25,12 +26,12 @@ struct gemv_costs {
 
 constexpr gemv_costs gemv_costs_of(isa target) noexcept {
   switch (target) {
-    case isa::avx512vnni: return {0.7, 0.3, 25, 0.13, 0.06, 0.2, 0.11, 0.03, 1.2, 0.35};
-    case isa::avx512: return {0.7, 0.3, 25, 0.13, 0, 0, 0.11, 0, 1.2, 2};
-    case isa::avx2: return {0.7, 0.35, 25, 0.3, 0, 0, 0.2, 0, 1, 5};
-    case isa::neon64: return {1.5, 0.6, 25, 1.1, 0, 0, 0.6, 0, 1, 5};
-    case isa::sse2: return {1.2, 0.8, 25, 0, 0, 0, 0, 0, 1, 5};
-    case isa::scalar: return {1.5, 1, 10, 2, 0, 2, 2, 0, 1, 5};
+    case isa::avx512vnni: return {0.7, 0.3, 25, 0.12, 0.05, 0.18, 0.15, 0.12, 0.03, 1.2, 0.35};
+    case isa::avx512: return {0.7, 0.3, 25, 0.12, 0, 0, 0.15, 0, 0, 1.2, 0.35};
+    case isa::avx2: return {0.7, 0.35, 25, 0.26, 0, 0, 0.16, 0, 0, 1, 3};
+    case isa::neon64: return {1.5, 0.6, 25, 1.1, 0, 0, 0.6, 0, 0, 1, 5};
+    case isa::sse2: return {1, 0.5, 25, 0, 0, 0, 0, 0, 0, 1, 5};
+    case isa::scalar: return {1.5, 0.75, 10, 3, 0, 3, 5, 5, 0, 1, 5};
   }
   return {};
 }
@@ -67,19 +68,19 @@ void require_gemv_path(const prepacked_matrix<T>& w, gemm_path path) {
   const gemv_costs cost = gemv_costs_of(target);
   const double codes = real(format.codes()), blocks = real(format.blocks());
   if (path == gemm_path::gemv) {
-    const codeword_parts parts = split_codeword(format.block_size, lanes, true);
-    const double vectors = real(parts.full + (parts.tail > 0 ? 1 : 0));
-    // A codebook beyond the first-level cache comes from the second, two cycles a line.
-    const bool large = format.codewords * parts.size() * 4 > 24 * 1024;
-    const double misses = large ? 2 * real(ceil_div(parts.size(), 16)) : 0;
+    const codeword_vectors vectors = split_codeword(format.block_size, lanes, true);
+    // A codebook beyond the first-level cache comes from the second.
+    const bool large = format.codewords * vectors.size() * 4 > 24 * 1024;
+    const double misses = large ? 0.7 * real(ceil_div(vectors.size(), 16)) : 0;
     return real(ceil_div(columns, 2)) * codes * (cost.decode_code + misses) +
-           real(columns) * (codes * vectors * cost.decode_vector + real(format.rows) * cost.decode_row);
+           real(columns) * (codes * real(vectors.full) * cost.decode_vector + real(format.rows) * cost.decode_row);
   }
   const std::size_t entries = table_entries(format.codewords);
   const double planes = real(ceil_div(entries, 64));
   const bool few = format.codewords <= (lanes == 16 ? 32 : 16);
   double each = few ? cost.exact_code : cost.exact_base + cost.exact_plane * planes;
-  if (path == gemm_path::lut16) each = cost.lut16_code + cost.lut16_plane * (planes - 1);
+  if (path == gemm_path::lut16)
+    each = format.codewords <= 16 ? cost.lut16_few : cost.lut16_code + cost.lut16_plane * (planes - 1);
   const double build =
       real(ceil_div(entries, lanes) * format.block_size) * cost.build_product + real(entries) * cost.build_entry;
   return real(columns) * (codes * each + blocks * build);

@@ -55,13 +55,10 @@ class prepacked_matrix {
   [[nodiscard]] const T* book(std::size_t b) const noexcept {
     return books_.data() + b * format_.codewords * book_stride_;
   }
-  /// How the kernel dot_rows reads a codeword, and codebook b in these parts: all heads, all tails.
-  [[nodiscard]] const codeword_parts& parts() const noexcept { return parts_; }
-  [[nodiscard]] const T* heads(std::size_t b) const noexcept {
-    return heads_.data() + b * format_.codewords * parts_.head();
-  }
-  [[nodiscard]] const T* tails(std::size_t b) const noexcept {
-    return tails_.data() + b * format_.codewords * parts_.tail;
+  /// How the kernel dot_rows reads a codeword, and codebook b so.
+  [[nodiscard]] const codeword_vectors& vectors() const noexcept { return vectors_; }
+  [[nodiscard]] const T* narrow_book(std::size_t b) const noexcept {
+    return narrow_books_.data() + b * format_.codewords * vectors_.size();
   }
   /// Codebook b transposed, block_size x table_entries(codewords), zero beyond the codewords: what look-up tables are
   /// built from. Null where the kernels have none for so many codewords.
@@ -70,8 +67,7 @@ class prepacked_matrix {
   }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes8_.size() + codes16_.size() * 2 +
-           (books_.size() + heads_.size() + tails_.size() + words_.size()) * sizeof(T);
+    return codes8_.size() + codes16_.size() * 2 + (books_.size() + narrow_books_.size() + words_.size()) * sizeof(T);
   }
 
   /// Calls f(codes of block j and row r onwards) with the width of code that is held.
@@ -88,19 +84,15 @@ class prepacked_matrix {
   void split_books(const pq_matrix<T>& w) {
     const std::size_t d = format_.block_size, count = format_.codebooks * format_.codewords;
     const lookup_kernels<T>& lookup = kernels_->lookup;
-    parts_ = split_codeword(d, kernels_->lanes, std::is_same_v<T, float>);
-    heads_ = aligned_buffer<T>(count * parts_.head());
-    tails_ = aligned_buffer<T>(count * parts_.tail);
+    vectors_ = split_codeword(d, kernels_->lanes, std::is_same_v<T, float>);
+    narrow_books_ = aligned_buffer<T>(count * vectors_.size());
     const bool tables = format_.codewords <= (std::max)(lookup.exact_codewords, lookup.lut16_codewords);
     const std::size_t entries = tables ? table_entries(format_.codewords) : 0;
     words_ = aligned_buffer<T>(format_.codebooks * d * entries);
     for (std::size_t k = 0; k < count; ++k)
       for (std::size_t i = 0; i < d; ++i) {
         const T value = w.book().values()[k * d + i];
-        if (i < parts_.head())
-          heads_[k * parts_.head() + i] = value;
-        else
-          tails_[k * parts_.tail + i - parts_.head()] = value;
+        narrow_books_[k * vectors_.size() + i] = value;
         if (tables) words_[(k / format_.codewords * d + i) * entries + k % format_.codewords] = value;
       }
   }
@@ -121,8 +113,8 @@ class prepacked_matrix {
   precision allowed_ = precision::exact;
   std::size_t book_stride_ = 0;
   std::size_t code_stride_ = 0;
-  codeword_parts parts_;
-  aligned_buffer<T> books_, heads_, tails_, words_;
+  codeword_vectors vectors_;
+  aligned_buffer<T> books_, narrow_books_, words_;
   aligned_buffer<std::uint8_t> codes8_;
   aligned_buffer<std::uint16_t> codes16_;
 };

@@ -8,31 +8,21 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// A codeword as dot_rows reads it: `full` vectors of `width` elements, its head, and then a tail of 0, 1, 4 or 8.
-/// Heads lie together at a stride of head(), tails at a stride of `tail`, so that no read crosses a cache line and
-/// little of the first-level cache holds padding.
-struct codeword_parts {
+/// A codeword as dot_rows reads it: `full` vectors of `width` elements, zero-padded. Vectors narrower than the
+/// machine's serve short codewords, of which a wide vector would be mostly padding.
+struct codeword_vectors {
   std::size_t width = 1;
   std::size_t full = 0;
-  std::size_t tail = 0;
 
-  [[nodiscard]] constexpr std::size_t head() const noexcept { return width * full; }
-  [[nodiscard]] constexpr std::size_t size() const noexcept { return head() + tail; }
+  [[nodiscard]] constexpr std::size_t size() const noexcept { return width * full; }
 };
 
-/// The parts of a codeword of d elements on an architecture whose vectors have `lanes`: the fewest reads, and among
-/// these the narrowest. `narrowing` tells whether the kernels use vectors narrower than the widest.
-constexpr codeword_parts split_codeword(std::size_t d, std::size_t lanes, bool narrowing) noexcept {
+/// The vectors of a codeword of d elements on an architecture whose vectors have `lanes`. `narrowing` tells whether the
+/// kernels use narrower ones.
+constexpr codeword_vectors split_codeword(std::size_t d, std::size_t lanes, bool narrowing) noexcept {
   std::size_t width = lanes;
-  if (narrowing && width == 16 && d <= 12) width = 8;
-  if (narrowing && width == 8 && d <= 4) width = 4;
-  codeword_parts parts{width, d / width, d % width};
-  if (parts.tail > 1 && narrowing && parts.full > 0) parts.tail = parts.tail <= 4 ? 4 : 8;
-  if (parts.tail >= width || (parts.tail > 0 && (parts.full == 0 || !narrowing))) {
-    parts.tail = 0;
-    ++parts.full;
-  }
-  return parts;
+  while (narrowing && width > 4 && d <= width / 2) width /= 2;
+  return {width, ceil_div(d, width)};
 }
 
 /// Rows that the kernels for few columns take at a time; codes and sums are padded to a multiple.

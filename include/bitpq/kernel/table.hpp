@@ -12,19 +12,16 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// Operands of dot_rows. The codebook and the input come in parts (see codeword_parts), zero-padded; block j of input
-/// column c begins at head_input + c * head_stride + j * parts.head(), its tail likewise.
+/// Operands of dot_rows. Codewords and blocks of the input are padded to whole vectors with zeros; block j of input
+/// column c begins at x + c * x_stride + j * vectors.size().
 template <scalar T, class Code>
 struct dot_operands {
-  codeword_parts parts;
-  const T* heads;  ///< of the codewords, one after the other
-  const T* tails;
+  codeword_vectors vectors;
+  const T* book;      ///< one codeword after the other
   const Code* codes;  ///< [block][row], rows padded to gemv_rows
   std::size_t code_stride;
-  const T* head_input;
-  const T* tail_input;
-  std::size_t head_stride;  ///< between columns of the input
-  std::size_t tail_stride;
+  const T* x;
+  std::size_t x_stride;
 };
 
 /// Kernels that read codes, for one width of an unpacked code. See the templates of the same name.

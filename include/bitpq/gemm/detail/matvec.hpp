@@ -15,45 +15,16 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// The input in the parts of a codeword (see codeword_parts), zero between blocks and beyond the last.
+/// Columns of the input with blocks at the stride of padded codewords, zero between them.
 template <scalar T>
-struct split_input {
-  split_input(const prepacked_matrix<T>& w, const matrix_view<const T>& x)
-      : parts(w.parts()),
-        head_stride(w.format().blocks() * parts.head()),
-        tail_stride(w.format().blocks() * parts.tail),
-        heads(x.cols() * head_stride),
-        tails(x.cols() * tail_stride) {
-    const std::size_t d = w.format().block_size;
-    for (std::size_t c = 0; c < x.cols(); ++c)
-      for (std::size_t j = 0; j < w.format().blocks(); ++j) {
-        T* const head = heads.data() + c * head_stride + j * parts.head();
-        T* const tail = tails.data() + c * tail_stride + j * parts.tail;
-        for (std::size_t i = 0; i < w.format().width_of(j); ++i)
-          (i < parts.head() ? head[i] : tail[i - parts.head()]) = x(j * d + i, c);
-      }
-  }
-
-  /// Rows [row, ...) and the blocks of codebook b of `w`, and this input from column `column`.
-  template <class Code>
-  [[nodiscard]] dot_operands<T, Code> operands(const prepacked_matrix<T>& w, std::size_t b, const Code* codes,
-                                               std::size_t column) const noexcept {
-    const std::size_t first = b * w.format().blocks_per_codebook();
-    return {parts,
-            w.heads(b),
-            w.tails(b),
-            codes,
-            w.code_stride(),
-            heads.data() + column * head_stride + first * parts.head(),
-            tails.data() + column * tail_stride + first * parts.tail,
-            head_stride,
-            tail_stride};
-  }
-
-  codeword_parts parts;
-  std::size_t head_stride, tail_stride;
-  aligned_buffer<T> heads, tails;
-};
+aligned_buffer<T> spread_blocks(const prepacked_matrix<T>& w, const matrix_view<const T>& x) {
+  const std::size_t d = w.format().block_size, each = w.vectors().size(), blocks = w.format().blocks();
+  aligned_buffer<T> spread(x.cols() * blocks * each);
+  for (std::size_t c = 0; c < x.cols(); ++c)
+    for (std::size_t j = 0; j < blocks; ++j)
+      for (std::size_t i = 0; i < w.format().width_of(j); ++i) spread[(c * blocks + j) * each + i] = x(j * d + i, c);
+  return spread;
+}
 
 /// By decoding; `first` is the number of x's first column to `store`.
 template <scalar T, class Store>
@@ -61,7 +32,8 @@ void decode_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, std::s
                     executor_ref exec) {
   constexpr std::size_t rows_each = 256;
   const code_format& format = w.format();
-  const split_input<T> input(w, x);
+  const aligned_buffer<T> input = spread_blocks(w, x);
+  const std::size_t each = w.vectors().size(), column_size = format.blocks() * each;
   const std::size_t row_tasks = ceil_div(w.rows(), rows_each);
   exec.bulk(row_tasks * ceil_div(x.cols(), std::size_t{2}), [&](std::size_t /*worker*/, std::size_t task) {
     const std::size_t row = task % row_tasks * rows_each, column = task / row_tasks * 2;
@@ -71,7 +43,10 @@ void decode_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, std::s
     for (std::size_t b = 0; b < format.codebooks; ++b) {
       const std::size_t block = b * format.blocks_per_codebook();
       w.with_codes(block, row, [&]<class Code>(const Code* codes) {
-        w.kernels().template on<Code>().dot_rows(input.operands(w, b, codes, column), sums.data(), rows_each, rows,
+        const dot_operands<T, Code> operands{
+            w.vectors(), w.narrow_book(b), codes, w.code_stride(), input.data() + column * column_size + block * each,
+            column_size};
+        w.kernels().template on<Code>().dot_rows(operands, sums.data(), rows_each, rows,
                                                  (std::min)(format.blocks_per_codebook(), format.blocks() - block),
                                                  columns);
       });
