@@ -50,7 +50,7 @@ void code_panel(benchmark::State& state, const table& kernels) {
   std::vector<float> c(data.rows * kernels.panel);
   for (auto _ : state) {
     data.with_codes([&](const auto& on, const auto* codes) {
-      on.code_panel(data.w.compact_book(0), data.d, codes, data.w.code_stride(), b.data(), kernels.panel, c.data(),
+      on.code_panel(data.w.book(0), data.d, codes, data.w.code_stride(), b.data(), kernels.panel, c.data(),
                     static_cast<std::ptrdiff_t>(kernels.panel), data.rows, kernels.panel, depth, data.d, true);
     });
     benchmark::ClobberMemory();
@@ -60,16 +60,78 @@ void code_panel(benchmark::State& state, const table& kernels) {
 
 void dot_rows(benchmark::State& state, const table& kernels) {
   const coded_rows data(kernels);
-  const std::vector<float> x = bench::gaussian(data.blocks * data.w.book_stride(), 5);
+  const std::vector<float> x = bench::gaussian(data.blocks * data.w.vectors().size(), 5);
   std::vector<float> y(data.rows);
   for (auto _ : state) {
-    data.with_codes([&](const auto& on, const auto* codes) {
-      on.dot_rows(data.w.book(0), data.w.book_stride(), codes, data.w.code_stride(), x.data(), y.data(), data.rows,
-                  data.blocks);
+    data.with_codes([&]<class Code>(const auto& on, const Code* codes) {
+      const bitpq::dot_operands<float, Code> operands{
+          data.w.vectors(), data.w.narrow_book(0), codes, data.w.code_stride(), x.data(), x.size()};
+      on.dot_rows(operands, y.data(), y.size(), data.rows, data.blocks, 1);
     });
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(coded_rows::codes(state));
+}
+
+/// 1024 rows of 64 blocks of d = 8, looked up in tables: as many codewords as the instruction set takes.
+struct looked_up_rows {
+  static constexpr std::size_t rows = 1024, blocks = 64, d = 8;
+  std::size_t codewords;
+  bitpq::prepacked_matrix<float> w;
+  std::vector<float> x = bench::gaussian(blocks * d, 5), sums = std::vector<float>(rows);
+  bitpq::aligned_buffer<std::uint8_t> tables, exponents{blocks};
+  std::vector<std::uint32_t> order;
+
+  looked_up_rows(const table& kernels, std::size_t words)
+      : codewords(words), w(bench::random_codes(rows, blocks * d, d, words), kernels), tables(blocks * 1024) {
+    for (std::uint32_t j = 0; j < blocks; ++j) order.push_back(j);
+  }
+
+  template <class F>
+  void run(benchmark::State& state, std::size_t items, const F& f) {
+    for (auto _ : state) {
+      w.with_codes(0, 0, [&]<class Code>(const Code* codes) {
+        if constexpr (sizeof(Code) == 1) f(w.kernels().lookup, codes);
+      });
+      benchmark::ClobberMemory();
+    }
+    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(items));
+  }
+};
+
+void build_exact(benchmark::State& state, const table& kernels) {
+  if (kernels.lookup.exact_codewords == 0) return state.SkipWithError("no such kernel");
+  looked_up_rows data(kernels, kernels.lookup.exact_codewords);
+  data.run(state, data.blocks, [&](const auto& on, const std::uint8_t*) {
+    on.build_exact(data.w.words(0), data.codewords, data.d, data.x.data(), data.blocks, data.tables.data());
+  });
+}
+
+void add_exact(benchmark::State& state, const table& kernels) {
+  if (kernels.lookup.exact_codewords == 0) return state.SkipWithError("no such kernel");
+  looked_up_rows data(kernels, kernels.lookup.exact_codewords);
+  data.run(state, data.rows * data.blocks, [&](const auto& on, const std::uint8_t* codes) {
+    on.add_exact(data.tables.data(), data.codewords, codes, data.w.code_stride(), data.sums.data(), data.rows,
+                 data.blocks);
+  });
+}
+
+void build_lut16(benchmark::State& state, const table& kernels) {
+  if (kernels.lookup.lut16_codewords == 0) return state.SkipWithError("no such kernel");
+  looked_up_rows data(kernels, kernels.lookup.lut16_codewords);
+  data.run(state, data.blocks, [&](const auto& on, const std::uint8_t*) {
+    on.build_lut16(data.w.words(0), data.codewords, data.d, data.x.data(), data.blocks, data.tables.data(),
+                   data.exponents.data());
+  });
+}
+
+void add_lut16(benchmark::State& state, const table& kernels) {
+  if (kernels.lookup.lut16_codewords == 0) return state.SkipWithError("no such kernel");
+  looked_up_rows data(kernels, kernels.lookup.lut16_codewords);
+  data.run(state, data.rows * data.blocks, [&](const auto& on, const std::uint8_t* codes) {
+    on.add_lut16(data.tables.data(), data.codewords, data.order.data(), data.blocks, std::uint8_t{127}, codes,
+                 data.w.code_stride(), data.sums.data(), data.rows);
+  });
 }
 
 /// Looks up in the tables of 8 blocks while it builds those of 8 others; items are look-ups.
@@ -81,7 +143,7 @@ void lut_step(benchmark::State& state, const table& kernels) {
   std::vector<float> sums(data.rows * kernels.lut_width), next(ready.size());
   for (auto _ : state) {
     data.with_codes([&]<class Code>(const auto& on, const Code* codes) {
-      on.lut_step(data.w.compact_book(0), data.d, 256, data.d, kernels.lut_width,
+      on.lut_step(data.w.book(0), data.d, 256, data.d, kernels.lut_width,
                   {ready.data(), codes, data.w.code_stride(), sums.data(), kernels.lut_width, data.rows, blocks, true},
                   {x.data(), kernels.lut_width, next.data(), blocks * data.d});
     });
@@ -117,8 +179,9 @@ void store_rows(benchmark::State& state, const table& kernels) {
 
 const int registered = [] {
   const std::pair<const char*, void (*)(benchmark::State&, const table&)> kernels[] = {
-      {"gemm_panel", gemm_panel}, {"code_panel", code_panel}, {"dot_rows", dot_rows},
-      {"lut_step", lut_step},     {"nearest", nearest},       {"store_rows", store_rows}};
+      {"gemm_panel", gemm_panel},   {"code_panel", code_panel}, {"dot_rows", dot_rows},       {"lut_step", lut_step},
+      {"nearest", nearest},         {"store_rows", store_rows}, {"build_exact", build_exact}, {"add_exact", add_exact},
+      {"build_lut16", build_lut16}, {"add_lut16", add_lut16}};
   for (const auto& [name, run] : kernels)
     for (const table* usable : bitpq::usable_kernels<float>())
       benchmark::RegisterBenchmark(("micro/" + std::string(name) + "/" + bitpq::to_string(usable->target)).c_str(),

@@ -105,7 +105,7 @@ void run(benchmark::State& state, const layer& l, const setting& s) {
                           name + call.implementation});
   }
   const side ours{[&] { f.run(); }, [&] { return expected.error(f.output.data(), pixels); }, bench::bound_of(s.ours),
-                  to_string(bench::chosen_path(f.codes, f.g, pixels))};
+                  to_string(bench::chosen_path(f.codes, f.g, {l.size, l.size}, pixels))};
   bench::compare(state, bench::work_of(f.codes, pixels, f.input.size(), f.output.size()), bench::fastest(algorithms),
                  ours);
 }

@@ -57,11 +57,11 @@ struct product_fixture {
   }
   [[nodiscard]] side ours() {
     return {[this] { multiply(codes); }, [this] { return expected.error(output.data(), shape.columns); },
-            bound_of(precision), shape.columns == 1 ? "" : to_string(path())};
+            bound_of(precision), to_string(path())};
   }
 
   [[nodiscard]] bitpq::gemm_path path() const {
-    return chosen_path(codes, bitpq::layer_geometry::linear(shape.out, shape.in), shape.columns);
+    return chosen_path(codes, bitpq::layer_geometry::linear(shape.out, shape.in), {}, shape.columns);
   }
 
   product shape;

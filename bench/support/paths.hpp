@@ -17,13 +17,12 @@ inline std::vector<bitpq::gemm_path> all_paths() {
   return {bitpq::all_gemm_paths.begin(), bitpq::all_gemm_paths.end()};
 }
 
-/// What the library decides for `columns` columns of all groups together.
+/// What the library decides for one image, or for `columns` tokens.
 inline bitpq::gemm_path chosen_path(const bitpq::prepacked_matrix<float>& w, const bitpq::layer_geometry& g,
-                                    std::size_t columns) {
-  const bitpq::gemm_plan plan =
-      bitpq::make_plan(w.format(), {g.out_per_group(), columns, w.kernels().lanes, w.kernels().panel});
-  const bool convolution = g.type == bitpq::layer_geometry::kind::conv2d;
-  return convolution && plan.path == bitpq::gemm_path::gemv ? bitpq::gemm_path::decode : plan.path;
+                                    bitpq::extent2 image, std::size_t columns) {
+  return (g.type == bitpq::layer_geometry::kind::conv2d ? bitpq::plan_conv2d(w, g, 1, image)
+                                                        : bitpq::plan_gemm(w, columns))
+      .path;
 }
 
 }  // namespace bench

@@ -130,10 +130,12 @@ struct prepared {
 };
 
 /// Every path that such a convolution has.
-std::vector<gemm_path> paths_of(const layer_geometry& g, const bitpq::code_format& format) {
-  std::vector<gemm_path> paths{gemm_path::automatic, gemm_path::decode, gemm_path::lut};
-  if (bitpq::detail::winograd_applies(format, g)) paths.push_back(gemm_path::winograd);
-  if (g.in_per_group() == 1) paths.push_back(gemm_path::depthwise);
+template <class T>
+std::vector<gemm_path> paths_of(const bitpq::prepacked_matrix<T>& w, const layer_geometry& g, const shape& s) {
+  std::vector<gemm_path> paths{gemm_path::automatic};
+  const bitpq::gemm_plan plan = bitpq::plan_conv2d(w, g, s.batch, s.image);
+  for (std::size_t i = 0; i < plan.cost.size(); ++i)
+    if (plan.cost[i] < std::numeric_limits<double>::infinity()) paths.push_back(bitpq::all_gemm_paths[i]);
   return paths;
 }
 
@@ -144,7 +146,7 @@ void check_case(const shape& s, std::size_t i) {
   prepared<T> p(s, c, i);
   for_each_isa<T>([&](const kernel_table<T>& k) {
     const bitpq::prepacked_matrix<T> packed(p.w, k);
-    for (const gemm_path path : paths_of(p.g, p.w.format())) {
+    for (const gemm_path path : paths_of(packed, p.g, s)) {
       INFO("path " << bitpq::to_string(path));
       p.check([&](auto x, auto y, const auto& fused) { conv2d(packed, p.g, x, y, fused, {}, path); });
     }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 # An architecture tag of xsimd, our scalar one, or the enumerator that a table is instantiated for.
-TAG = re.compile(r"xsimd::(sse|avx|fma|neon)\w*|bitpq::v1::scalar_arch|\(bitpq::v1::isa\)\d")
+TAG = re.compile(r"xsimd::(sse|avx|fma|neon)\w*|bitpq::v1::(?:scalar|avx512vnni|narrow_x86)_arch|\(bitpq::v1::isa\)\d")
 # What compilers emit for every object: the personality routine's reference, and sections' own names.
 HARMLESS = re.compile(r"^(DW\.ref\.__gxx_personality_v0|\.L\w*|__odr_asan_gen_\w+|asan\.module_[cd]tor)$")
 

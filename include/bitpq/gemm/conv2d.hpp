@@ -6,8 +6,10 @@
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/depthwise.hpp>
+#include <bitpq/gemm/detail/matvec.hpp>
 #include <bitpq/gemm/detail/winograd.hpp>
 #include <bitpq/gemm/epilogue.hpp>
+#include <bitpq/gemm/plan.hpp>
 
 #include <type_traits>
 
@@ -51,6 +53,15 @@ struct convolution_output {
     }
   }
 
+  /// The same for one column, whose sums lie together; the bias is added to them on the way. Of one group.
+  void column(std::size_t row, std::size_t rows, std::size_t at, T* sums) const noexcept {
+    const std::size_t plane = y.height() * y.width(), pixel = at % plane;
+    store_target<T> to = maps_target(fused, y, at / plane, row, pixel / y.width(), pixel % y.width());
+    if (to.bias != nullptr)
+      for (std::size_t r = 0; r < rows; ++r) sums[r] += to.bias[r];
+    kernels.store_rows(sums, rows, 1, rows, {to.y, 0, to.y_row, nullptr, to.residual, 0, to.residual_row, to.relu});
+  }
+
   std::size_t groups;
 
  private:
@@ -87,6 +98,20 @@ struct winograd_output_maps {
   }
 };
 
+/// Column by column: the few columns of the im2col matrix are read at once.
+template <scalar T, class Store>
+void multiply_few_pixels(const prepacked_matrix<T>& w, gemm_path path, const convolution_columns<T>& reader,
+                         std::size_t columns, const Store& store, executor_ref exec) {
+  const auto cut = [&](scratch_cutter memory) {
+    T* const matrix = memory.take<T>(w.cols() * columns + w.kernels().lanes);
+    return std::pair(std::pair(matrix, reader.cut(memory, columns)), memory.used());
+  };
+  scratch memory(cut(scratch_cutter()).second);
+  auto [matrix, reading] = cut(scratch_cutter(memory.data())).first;
+  reader.pack(reading, 0, 0, w.cols(), 0, columns, matrix, columns);
+  multiply_columns(w, path, matrix_view<const T>(matrix, w.cols(), columns), store, exec);
+}
+
 template <class View>
 void check_maps(const View& v, const char* what, std::size_t n, std::size_t c, extent2 size) {
   require(v.batch() == n && v.channels() == c && v.height() == size.h && v.width() == size.w, errc::bad_shape, what,
@@ -116,37 +141,28 @@ extent2 check_convolution(std::size_t rows, std::size_t cols, const layer_geomet
 /// (n x out x h' x w') with the stride, zero padding, dilation and groups of `geometry`; views of any strides (NCHW or
 /// NHWC). y must not overlap x; the residual may be y. Throws bad_shape or bad_params, with the sizes, before anything
 /// is written. Same bits for any executor and for any split of the batch. Neither the dense weights nor the im2col
-/// matrix are ever formed: scratch per worker is about 1 MB, and a table of codewords x panel elements where lut is
-/// forced. Paths: decode and lut.
+/// matrix are ever formed: scratch per worker is about 1 MB. Throws unsupported when a path is forced that does not
+/// serve (see why_not).
 template <scalar T>
 void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::type_identity_t<nchw_view<const T>> x,
             std::type_identity_t<nchw_view<T>> y, const std::type_identity_t<conv_epilogue<T>>& fused = {},
             executor_ref exec = {}, gemm_path path = gemm_path::automatic) {
-  require(path != gemm_path::gemv, errc::bad_params, "conv2d has no path ", to_string(path));
   const extent2 out = detail::check_convolution(w.rows(), w.cols(), geometry, x, y, fused);
   if (y.empty()) return;
-  const std::size_t columns = x.batch() * out.h * out.w, rows = geometry.out_per_group();
+  const gemm_plan plan = plan_conv2d(w, geometry, x.batch(), {x.height(), x.width()}, path);
   const kernel_table<T>& kernels = w.kernels();
-  gemm_plan plan = make_plan(w.format(), {rows, columns, kernels.lanes, kernels.panel}, path);
-  if (plan.path == gemm_path::gemv) plan.path = gemm_path::decode;
-  require(plan.path != gemm_path::winograd || detail::winograd_applies(w.format(), geometry), errc::bad_params,
-          "winograd needs a 3 x 3 convolution of stride and dilation 1 and blocks of whole filters, not ",
-          geometry.kernel.h, " x ", geometry.kernel.w, " and blocks of ", w.format().block_size);
-  require(plan.path != gemm_path::depthwise || geometry.in_per_group() == 1, errc::bad_params,
-          "depthwise needs groups of one input channel, not ", geometry.in_per_group());
-  if (plan.path == gemm_path::depthwise) {
-    detail::multiply_depthwise<T>(kernels, detail::decoded_row<T>{w}, geometry, x, out,
-                                  detail::convolution_output<T>{kernels, fused, y, geometry.groups()}, exec);
-    return;
-  }
-  if (plan.path == gemm_path::winograd) {
+  const std::size_t columns = x.batch() * out.h * out.w;
+  const detail::convolution_output<T> store{kernels, fused, y, geometry.groups()};
+  const detail::convolution_columns<T> reader(kernels, x, geometry, out);
+  if (plan.path == gemm_path::depthwise)
+    detail::multiply_depthwise<T>(kernels, detail::decoded_row<T>{w}, geometry, x, out, store, exec);
+  else if (plan.path == gemm_path::winograd)
     detail::winograd_product<T>(w, geometry, x, out)
         .run(x.batch(), detail::winograd_output_maps<T>{kernels, fused, y, geometry.groups()}, exec);
-    return;
-  }
-  detail::multiply_panels(w, plan.path, {geometry.groups(), rows, columns},
-                          detail::convolution_columns<T>(kernels, x, geometry, out),
-                          detail::convolution_output<T>{kernels, fused, y, geometry.groups()}, exec);
+  else if (is_gemv(plan.path))
+    detail::multiply_few_pixels(w, plan.path, reader, columns, store, exec);
+  else
+    detail::multiply_panels(w, plan.path, {geometry.groups(), geometry.out_per_group(), columns}, reader, store, exec);
 }
 
 /// The same for weights that are used once; prepacks them on the way.

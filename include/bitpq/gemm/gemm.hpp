@@ -6,6 +6,7 @@
 #include <bitpq/gemm/detail/matvec.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
 #include <bitpq/gemm/epilogue.hpp>
+#include <bitpq/gemm/plan.hpp>
 
 #include <type_traits>
 
@@ -51,6 +52,16 @@ struct matrix_output {
         {&y(row, column), y.stride(0), y.stride(1), fused.bias.empty() ? nullptr : &fused.bias[row],
          residual.empty() ? nullptr : &residual(row, column), residual.stride(0), residual.stride(1), fused.relu});
   }
+
+  /// The same for one column, whose sums lie together; the bias is added to them on the way.
+  void column(std::size_t row, std::size_t rows, std::size_t at, T* sums) const noexcept {
+    const matrix_view<const T>& residual = fused.residual;
+    if (!fused.bias.empty())
+      for (std::size_t r = 0; r < rows; ++r) sums[r] += fused.bias[row + r];
+    kernels.store_rows(sums, rows, 1, rows,
+                       {&y(row, at), 0, y.stride(0), nullptr, residual.empty() ? nullptr : &residual(row, at), 0,
+                        residual.stride(0), fused.relu});
+  }
 };
 
 template <scalar T>
@@ -72,18 +83,19 @@ void check_product(std::size_t rows, std::size_t cols, const matrix_view<const T
 /// residual may be y. Tokens stored as rows are given transposed. Computes from codes: memory beyond the operands is
 /// scratch per worker, about 1 MB; only a forced path may take more (lut: a table of codewords x panel elements; gemv:
 /// a copy of x). Throws bad_shape, with the sizes, before anything is written. Every element of y is the same bits for
-/// any executor and however the columns are split over calls of the same path. Cost: see make_plan.
+/// any executor and however the columns are split over calls of the same path. Throws unsupported when a path is forced
+/// that does not serve (see why_not). Cost: see path_cost.
 template <scalar T>
 void gemm(const prepacked_matrix<T>& w, std::type_identity_t<matrix_view<const T>> x,
           std::type_identity_t<matrix_view<T>> y, const std::type_identity_t<epilogue<T>>& fused = {},
           executor_ref exec = {}, gemm_path path = gemm_path::automatic) {
   detail::check_product(w.rows(), w.cols(), x, y, fused);
   if (y.empty()) return;
+  const gemm_plan plan = plan_gemm(w, x.cols(), path);
   const kernel_table<T>& kernels = w.kernels();
-  const gemm_plan plan = make_plan(w.format(), {w.rows(), x.cols(), kernels.lanes, kernels.panel}, path);
   const detail::matrix_output<T> store{kernels, fused, y};
-  if (plan.path == gemm_path::gemv)
-    detail::multiply_columns(w, x, store, exec);
+  if (is_gemv(plan.path))
+    detail::multiply_columns(w, plan.path, x, store, exec);
   else
     detail::multiply_panels(w, plan.path, {1, w.rows(), x.cols()}, detail::matrix_columns<T>{kernels, x}, store, exec);
 }
@@ -97,12 +109,12 @@ void gemm(const pq_matrix<T>& w, std::type_identity_t<matrix_view<const T>> x, s
   gemm(prepack(w), x, y, fused, exec, path);
 }
 
-/// y = act(W x + bias + residual) for one vector; x of W.cols(), y of W.rows() elements.
+/// y = act(W x + bias + residual) for one vector; x of W.cols(), y of W.rows() elements. See gemm.
 template <scalar T>
 void gemv(const prepacked_matrix<T>& w, std::type_identity_t<std::span<const T>> x,
           std::type_identity_t<std::span<T>> y, const std::type_identity_t<epilogue<T>>& fused = {},
-          executor_ref exec = {}) {
-  gemm(w, matrix_view<const T>(x, x.size(), 1), matrix_view<T>(y, y.size(), 1), fused, exec, gemm_path::gemv);
+          executor_ref exec = {}, gemm_path path = gemm_path::automatic) {
+  gemm(w, matrix_view<const T>(x, x.size(), 1), matrix_view<T>(y, y.size(), 1), fused, exec, path);
 }
 
 }  // namespace v1

@@ -13,11 +13,14 @@ enum class gemm_path {
   decode,     ///< the dense micro-kernel, reading codewords where it would read weights
   lut,        ///< a table of codeword products per block, then one addition per code
   gemv,       ///< column by column, codewords multiplied as they are decoded
+  gemv_lut,   ///< column by column, a table of codeword products per block, exact
+  lut16,      ///< the same with tables of 16 bits
   winograd,   ///< F(2 x 2, 3 x 3) on the transformed codebook: convolutions of stride 1 whose blocks are whole filters
   depthwise,  ///< filters decoded one by one: convolutions with one input channel per group
 };
 
-inline constexpr std::array all_gemm_paths{gemm_path::decode, gemm_path::lut, gemm_path::gemv, gemm_path::winograd,
+inline constexpr std::array all_gemm_paths{gemm_path::decode,   gemm_path::lut,   gemm_path::gemv,
+                                           gemm_path::gemv_lut, gemm_path::lut16, gemm_path::winograd,
                                            gemm_path::depthwise};
 
 constexpr const char* to_string(gemm_path path) noexcept {
@@ -26,10 +29,17 @@ constexpr const char* to_string(gemm_path path) noexcept {
     case gemm_path::decode: return "decode";
     case gemm_path::lut: return "lut";
     case gemm_path::gemv: return "gemv";
+    case gemm_path::gemv_lut: return "gemv_lut";
+    case gemm_path::lut16: return "lut16";
     case gemm_path::winograd: return "winograd";
     case gemm_path::depthwise: return "depthwise";
   }
   return "unknown";
+}
+
+/// Whether a path goes column by column.
+constexpr bool is_gemv(gemm_path path) noexcept {
+  return path == gemm_path::gemv || path == gemm_path::gemv_lut || path == gemm_path::lut16;
 }
 
 }  // namespace v1

@@ -3,66 +3,119 @@
 
 // Which way a product is computed, decided from numbers alone and explained in words.
 
-#include <bitpq/codec/code_format.hpp>
-#include <bitpq/gemm/path.hpp>
+#include <bitpq/codec/layer_geometry.hpp>
+#include <bitpq/gemm/path_costs.hpp>
+#include <bitpq/gemm/prepack.hpp>
 
-#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <locale>
 #include <sstream>
 #include <string>
 
 namespace bitpq {
 inline namespace v1 {
 
-/// A decision and the estimates behind it, in vector multiply-adds per weight matrix.
+/// A decision and the estimates behind it.
 struct gemm_plan {
   gemm_path path = gemm_path::decode;
   bool forced = false;
-  double decode_cost = 0;
-  double lut_cost = 0;
-  double gemv_cost = 0;
+  std::array<double, all_gemm_paths.size()>
+      cost{};  ///< in cycles, by the order of all_gemm_paths; infinite: does not serve
 
   /// One line for people.
   [[nodiscard]] std::string why() const {
     std::ostringstream text;
-    text << to_string(path) << (forced ? " (forced)" : "") << ": estimated vector operations decode " << decode_cost
-         << ", lut " << lut_cost << ", gemv " << gemv_cost;
+    text.imbue(std::locale::classic());
+    text << to_string(path) << (forced ? " (forced)" : "") << ": estimated kilocycles";
+    for (std::size_t i = 0; i < cost.size(); ++i)
+      if (cost[i] < std::numeric_limits<double>::infinity())
+        text << ' ' << to_string(all_gemm_paths[i]) << ' ' << std::llround(cost[i] / 1000);
     return text.str();
   }
 };
 
-/// What a plan depends on besides the format: `rows` of the weights in one group, columns of the right operand,
-/// elements of a vector, columns of a panel.
-struct plan_inputs {
-  std::size_t rows = 0;
-  std::size_t columns = 0;
-  std::size_t lanes = 1;
-  std::size_t panel = 2;
-};
+/// The most scratch that a worker may take, in bytes.
+inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
 
-/// The cheapest path, or `forced`. Costs: every path moves the same right operand, so only what differs is counted.
-/// A panel of columns takes, on the decode path, a multiply-add per weight plus a copy per vector of a codeword; on the
-/// table path a multiply-add per codeword element of every block (K / rows of the dense work) plus an addition per
-/// code, which is bound by loads and counted as 1.5; on the gemv path a multiply-add per vector of a codeword for each
-/// column.
-[[nodiscard]] inline gemm_plan make_plan(const code_format& format, const plan_inputs& in,
+/// Why a product cannot be computed along a path, or nothing when it can.
+[[nodiscard]] inline std::string why_not(gemm_path path, const code_format& format, const product_shape& shape,
+                                         const kernel_shape& kernels, precision allowed) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  const std::size_t few = 8;  // columns of a convolution that are worth reading one by one
+  const std::size_t table = format.codewords * kernels.lut_width * kernels.element;
+  const std::size_t most = path == gemm_path::gemv_lut ? kernels.exact_codewords : kernels.lut16_codewords;
+  if (path == gemm_path::lut && 2 * table > max_scratch / 2)
+    text << "two tables of " << format.codewords << " codewords take " << 2 * table << " bytes";
+  else if (path == gemm_path::lut16 && allowed == precision::exact)
+    text << "the layer was prepacked for exact products";
+  else if ((path == gemm_path::gemv_lut || path == gemm_path::lut16) && format.codewords > most)
+    text << "takes up to " << most << " codewords of " << 8 * kernels.element << "-bit numbers with the "
+         << to_string(kernels.target) << " kernels, not " << format.codewords;
+  else if (is_gemv(path) && shape.convolution && (shape.columns > few || shape.groups > 1))
+    text << "takes convolutions of one group and up to " << few << " output pixels, not of " << shape.groups << " and "
+         << shape.columns;
+  else if (path == gemm_path::winograd && shape.winograd_tiles == 0)
+    text << "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters";
+  else if (path == gemm_path::depthwise && !shape.depthwise)
+    text << "takes convolutions with one input channel per group";
+  return text.str();
+}
+
+/// The cheapest path that serves, or `forced`. Throws unsupported, with the reason, when that one does not serve.
+[[nodiscard]] inline gemm_plan make_plan(const code_format& format, const product_shape& shape,
+                                         const kernel_shape& kernels, precision allowed, const path_costs& costs,
                                          gemm_path forced = gemm_path::automatic) {
-  const auto real = [](std::size_t n) { return static_cast<double>(n); };
-  const double panels = real(ceil_div(in.columns, in.panel));
-  const double vectors = real(in.panel / in.lanes);
-  const double codes = real(in.rows * format.blocks());
-  const double copies = codes * real(ceil_div(format.block_size, in.lanes));
   gemm_plan plan;
-  plan.decode_cost = panels * (real(in.rows * format.cols) * vectors + copies);
-  plan.lut_cost = panels * vectors * (real(format.codewords * format.cols) + 1.5 * codes);
-  plan.gemv_cost = real(in.columns) * 1.5 * copies;
   plan.forced = forced != gemm_path::automatic;
-  if (plan.forced)
-    plan.path = forced;
-  else if (plan.gemv_cost < (std::min)(plan.decode_cost, plan.lut_cost))
-    plan.path = gemm_path::gemv;
-  else
-    plan.path = plan.lut_cost < plan.decode_cost ? gemm_path::lut : gemm_path::decode;
+  if (plan.forced) {
+    const std::string reason = why_not(forced, format, shape, kernels, allowed);
+    require(reason.empty(), errc::unsupported, "path ", to_string(forced), ": ", reason);
+  }
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < all_gemm_paths.size(); ++i) {
+    const gemm_path path = all_gemm_paths[i];
+    const bool serves = why_not(path, format, shape, kernels, allowed).empty();
+    plan.cost[i] = serves ? path_cost(path, format, shape, kernels, costs) : std::numeric_limits<double>::infinity();
+    if (plan.cost[i] < least) {
+      least = plan.cost[i];
+      plan.path = path;
+    }
+  }
+  if (plan.forced) plan.path = forced;
   return plan;
+}
+
+template <scalar T>
+[[nodiscard]] kernel_shape shape_of(const kernel_table<T>& kernels) noexcept {
+  return {kernels.target,
+          kernels.lanes,
+          kernels.panel,
+          kernels.lut_width,
+          sizeof(T),
+          kernels.lookup.exact_codewords,
+          kernels.lookup.lut16_codewords};
+}
+
+/// The plan of gemm(w, x, ...) for an x of so many columns.
+template <scalar T>
+[[nodiscard]] gemm_plan plan_gemm(const prepacked_matrix<T>& w, std::size_t columns,
+                                  gemm_path forced = gemm_path::automatic) {
+  return make_plan(w.format(), {1, w.rows(), columns}, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
+}
+
+/// The plan of conv2d(w, geometry, x, ...) for `batch` images of that size.
+template <scalar T>
+[[nodiscard]] gemm_plan plan_conv2d(const prepacked_matrix<T>& w, const layer_geometry& g, std::size_t batch,
+                                    extent2 image, gemm_path forced = gemm_path::automatic) {
+  const extent2 out = g.output_size(image);
+  product_shape shape{g.groups(), g.out_per_group(), batch * out.h * out.w, true, g.window()};
+  if (g.kernel == extent2{3, 3} && g.conv.stride == extent2{1, 1} && g.conv.dilation == extent2{1, 1} &&
+      w.format().block_size % 9 == 0)
+    shape.winograd_tiles = batch * ceil_div(out.h, std::size_t{2}) * ceil_div(out.w, std::size_t{2});
+  shape.depthwise = g.in_per_group() == 1;
+  return make_plan(w.format(), shape, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
 }
 
 }  // namespace v1

@@ -2,10 +2,12 @@
 #pragma once
 
 // A compressed matrix in the order that kernels read: codes as whole bytes, [block][row]; codewords at a stride of
-// whole vectors. Made once when a model is loaded; still codes, never weights.
+// whole vectors, and in the forms that the kernels for few columns read. Made once when a model is loaded; still codes,
+// never weights.
 
 #include <bitpq/codec/pq_matrix.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
+#include <bitpq/gemm/path_costs.hpp>
 #include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/dispatch.hpp>
 
@@ -14,8 +16,8 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// Immutable; bound to the kernels it was made for. Memory: one byte per code up to 256 codewords, else two, and the
-/// codebooks padded to whole vectors.
+/// Immutable; bound to the kernels it was made for. Memory: one byte per code up to 256 codewords, else two, and two or
+/// three forms of the codebooks.
 template <scalar T>
 class prepacked_matrix {
  public:
@@ -26,17 +28,12 @@ class prepacked_matrix {
   /// O(codes). `kernels` defaults to the best this machine has; `allowed` is what the layer's plans may choose from.
   explicit prepacked_matrix(const pq_matrix<T>& w, const kernel_table<T>& kernels = bitpq::kernels<T>(),
                             precision allowed = precision::exact)
-      : kernels_(&kernels), format_(w.format()), allowed_(allowed) {
-    const std::size_t d = format_.block_size;
-    book_stride_ = round_up(d, kernels.lanes);
-    // One vector of slack: a copy of a codeword's last vector may start anywhere in it.
-    books_ = aligned_buffer<T>(format_.codebooks * format_.codewords * book_stride_ + kernels.lanes);
-    for (std::size_t k = 0; k < format_.codebooks * format_.codewords; ++k)
-      for (std::size_t i = 0; i < d; ++i) books_[k * book_stride_ + i] = w.book().values()[k * d + i];
-    compact_books_ = aligned_buffer<T>(w.book().values());
+      : kernels_(&kernels), format_(w.format()), allowed_(allowed), costs_(path_costs_of(kernels.target)) {
+    books_ = aligned_buffer<T>(w.book().values());
     // A power of two between the codes of neighbouring blocks would put them all into one set of the cache.
     code_stride_ = round_up(format_.rows, buffer_alignment);
     if (code_stride_ % 512 == 0) code_stride_ += buffer_alignment;
+    split_books(w);
     if (format_.codewords <= 256)
       codes8_ = transposed<std::uint8_t>(w);
     else
@@ -48,19 +45,27 @@ class prepacked_matrix {
   [[nodiscard]] const code_format& format() const noexcept { return format_; }
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
   [[nodiscard]] precision allowed() const noexcept { return allowed_; }
-  [[nodiscard]] std::size_t book_stride() const noexcept { return book_stride_; }
+  /// What its plans compare; see calibrate.
+  [[nodiscard]] const path_costs& costs() const noexcept { return costs_; }
+  void set_costs(const path_costs& costs) noexcept { costs_ = costs; }
   [[nodiscard]] std::size_t code_stride() const noexcept { return code_stride_; }
-  /// Codebook b: codewords x book_stride, zero beyond the block size.
+  /// Codebook b: codewords x block size.
   [[nodiscard]] const T* book(std::size_t b) const noexcept {
-    return books_.data() + b * format_.codewords * book_stride_;
+    return books_.data() + b * format_.codewords * format_.block_size;
   }
-  /// Codebook b without padding: codewords x block size.
-  [[nodiscard]] const T* compact_book(std::size_t b) const noexcept {
-    return compact_books_.data() + b * format_.codewords * format_.block_size;
+  /// How the kernel dot_rows reads a codeword, and codebook b so.
+  [[nodiscard]] const codeword_vectors& vectors() const noexcept { return vectors_; }
+  [[nodiscard]] const T* narrow_book(std::size_t b) const noexcept {
+    return narrow_books_.data() + b * format_.codewords * vectors_.size();
+  }
+  /// Codebook b transposed, block_size x table_entries(codewords), zero beyond the codewords: what look-up tables are
+  /// built from. Null where the kernels have none for so many codewords.
+  [[nodiscard]] const T* words(std::size_t b) const noexcept {
+    return words_.empty() ? nullptr : words_.data() + b * format_.block_size * table_entries(format_.codewords);
   }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes8_.size() + codes16_.size() * 2 + (books_.size() + compact_books_.size()) * sizeof(T);
+    return codes8_.size() + codes16_.size() * 2 + (books_.size() + narrow_books_.size() + words_.size()) * sizeof(T);
   }
 
   /// Calls f(codes of block j and row r onwards) with the width of code that is held.
@@ -73,6 +78,23 @@ class prepacked_matrix {
   }
 
  private:
+  /// The codebooks as the kernels for few columns read them.
+  void split_books(const pq_matrix<T>& w) {
+    const std::size_t d = format_.block_size, count = format_.codebooks * format_.codewords;
+    const lookup_kernels<T>& lookup = kernels_->lookup;
+    vectors_ = split_codeword(d, kernels_->lanes, std::is_same_v<T, float>);
+    narrow_books_ = aligned_buffer<T>(count * vectors_.size());
+    const bool tables = format_.codewords <= (std::max)(lookup.exact_codewords, lookup.lut16_codewords);
+    const std::size_t entries = tables ? table_entries(format_.codewords) : 0;
+    words_ = aligned_buffer<T>(format_.codebooks * d * entries);
+    for (std::size_t k = 0; k < count; ++k)
+      for (std::size_t i = 0; i < d; ++i) {
+        const T value = w.book().values()[k * d + i];
+        narrow_books_[k * vectors_.size() + i] = value;
+        if (tables) words_[(k / format_.codewords * d + i) * entries + k % format_.codewords] = value;
+      }
+  }
+
   template <class Code>
   aligned_buffer<Code> transposed(const pq_matrix<T>& w) const {
     aligned_buffer<Code> codes(format_.blocks() * code_stride_);
@@ -87,10 +109,10 @@ class prepacked_matrix {
   const kernel_table<T>* kernels_ = nullptr;
   code_format format_{};
   precision allowed_ = precision::exact;
-  std::size_t book_stride_ = 0;
+  path_costs costs_{};
   std::size_t code_stride_ = 0;
-  aligned_buffer<T> books_;
-  aligned_buffer<T> compact_books_;
+  codeword_vectors vectors_;
+  aligned_buffer<T> books_, narrow_books_, words_;
   aligned_buffer<std::uint8_t> codes8_;
   aligned_buffer<std::uint16_t> codes16_;
 };

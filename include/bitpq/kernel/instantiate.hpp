@@ -5,9 +5,10 @@
 // generated per-ISA translation units of bitpq_add_dispatch, which include nothing else.
 
 #include <bitpq/kernel/assign.hpp>
-#include <bitpq/kernel/decode.hpp>
 #include <bitpq/kernel/filter.hpp>
 #include <bitpq/kernel/gemm_tile.hpp>
+#include <bitpq/kernel/gemv.hpp>
+#include <bitpq/kernel/gemv_lookup.hpp>
 #include <bitpq/kernel/lut.hpp>
 #include <bitpq/kernel/pack.hpp>
 #include <bitpq/kernel/store.hpp>
@@ -42,6 +43,7 @@ inline constexpr kernel_table<T> table_of{
     &winograd_output<T, Arch>,
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),
+    make_lookup_kernels<T, Arch>(),
 };
 
 template <scalar T, isa Target>

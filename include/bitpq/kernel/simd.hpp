@@ -85,7 +85,17 @@ struct simd<T, scalar_arch> {
   static BITPQ_FORCE_INLINE vec set(T v) noexcept { return v; }
   static BITPQ_FORCE_INLINE vec add(vec a, vec b) noexcept { return a + b; }
   static BITPQ_FORCE_INLINE vec sub(vec a, vec b) noexcept { return a - b; }
-  static BITPQ_FORCE_INLINE vec fma(vec a, vec b, vec c) noexcept { return a * b + c; }
+  static BITPQ_FORCE_INLINE vec fma(vec a, vec b, vec c) noexcept {
+#if defined(__FP_FAST_FMA) && defined(__FP_FAST_FMAF)
+    // Left to itself the compiler fuses in one kernel and not in its neighbour, which must return the same bits.
+    if constexpr (sizeof(T) == 4)
+      return __builtin_fmaf(a, b, c);
+    else
+      return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+  }
   static BITPQ_FORCE_INLINE vec fnma(vec a, vec b, vec c) noexcept { return c - a * b; }
   static BITPQ_FORCE_INLINE mask less(vec a, vec b) noexcept { return a < b; }
   static BITPQ_FORCE_INLINE vec select(mask m, vec a, vec b) noexcept { return m ? a : b; }
@@ -94,6 +104,17 @@ struct simd<T, scalar_arch> {
 
 template <scalar T>
 struct simd<T, avx512vnni_arch> : simd<T, arch_of<isa::avx512>::type> {};
+
+/// Vectors of four floats on a machine whose own are wider.
+struct narrow_x86_arch {};
+#if defined(__FMA__)
+template <>
+struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
+  static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept {
+    return _mm_fmadd_ps(a, b, c);  // xsimd leaves it to compilers to fuse, and not all do
+  }
+};
+#endif
 
 /// Stops compilers from turning a loop of a few vector copies into a call of memmove.
 BITPQ_FORCE_INLINE void keep_loop() noexcept {
@@ -111,6 +132,13 @@ BITPQ_FORCE_INLINE void prefetch([[maybe_unused]] const void* p) noexcept {
 BITPQ_FORCE_INLINE void prefetch_for_write([[maybe_unused]] void* p) noexcept {
 #if defined(__GNUC__)
   __builtin_prefetch(p, 1);
+#endif
+}
+
+/// Hints that the line of p will be read later: to the second-level cache.
+BITPQ_FORCE_INLINE void prefetch_later([[maybe_unused]] const void* p) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p, 0, 2);
 #endif
 }
 

@@ -6,10 +6,23 @@
 // of function pointers, one per scalar type and instruction set.
 
 #include <bitpq/kernel/arguments.hpp>
+#include <bitpq/kernel/gemv_layout.hpp>
 #include <bitpq/kernel/isa.hpp>
 
 namespace bitpq {
 inline namespace v1 {
+
+/// Operands of dot_rows. Codewords and blocks of the input are padded to whole vectors with zeros; block j of input
+/// column c begins at x + c * x_stride + j * vectors.size().
+template <scalar T, class Code>
+struct dot_operands {
+  codeword_vectors vectors;
+  const T* book;      ///< one codeword after the other
+  const Code* codes;  ///< [block][row], rows padded to gemv_rows
+  std::size_t code_stride;
+  const T* x;
+  std::size_t x_stride;
+};
 
 /// Kernels that read codes, for one width of an unpacked code. See the templates of the same name.
 template <scalar T, class Code>
@@ -19,8 +32,31 @@ struct code_kernels {
                      std::size_t depth, std::size_t d, bool accumulate) noexcept;
   void (*lut_step)(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d, std::size_t columns,
                    const lut_look_up<T, Code>& from, const lut_build<T>& to) noexcept;
-  void (*dot_rows)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* x, T* y,
-                   std::size_t rows, std::size_t blocks) noexcept;
+  void (*dot_rows)(const dot_operands<T, Code>& operands, T* y, std::size_t y_stride, std::size_t rows,
+                   std::size_t blocks, std::size_t columns) noexcept;
+};
+
+/// Kernels that look the codes of one column's product up in tables, codes of 8 bits only. `words` is a codebook
+/// transposed, [d][table_entries(codewords)]; a table belongs to a block of the input; rows are a multiple of
+/// gemv_rows. Null where an instruction set has none: then the most codewords are 0.
+template <scalar T>
+struct lookup_kernels {
+  std::size_t exact_codewords = 0;  ///< the most that exact tables take
+  std::size_t lut16_codewords = 0;
+
+  /// Tables of `blocks` blocks of x, of d elements each.
+  void (*build_exact)(const T* words, std::size_t codewords, std::size_t d, const T* x, std::size_t blocks,
+                      std::uint8_t* tables) noexcept = nullptr;
+  /// sums[r] += sum over j < blocks of tables[j][codes[j][r]].
+  void (*add_exact)(const std::uint8_t* tables, std::size_t codewords, const std::uint8_t* codes,
+                    std::size_t code_stride, T* sums, std::size_t rows, std::size_t blocks) noexcept = nullptr;
+  /// The same in 16 bits. Blocks may only be added up with those of the same exponent, the name of their scale.
+  void (*build_lut16)(const T* words, std::size_t codewords, std::size_t d, const T* x, std::size_t blocks,
+                      std::uint8_t* tables, std::uint8_t* exponents) noexcept = nullptr;
+  /// sums[r] += sum over i < count of tables[order[i]][codes[order[i]][r]], count <= lut16_blocks.
+  void (*add_lut16)(const std::uint8_t* tables, std::size_t codewords, const std::uint32_t* order, std::size_t count,
+                    std::uint8_t exponent, const std::uint8_t* codes, std::size_t code_stride, T* sums,
+                    std::size_t rows) noexcept = nullptr;
 };
 
 /// All kernels of one instruction set.
@@ -49,6 +85,7 @@ struct kernel_table {
   void (*winograd_output)(const T* m, std::size_t stride, T* y, std::size_t ldy, std::size_t columns) noexcept;
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
+  lookup_kernels<T> lookup;
 
   /// The kernels for that width of code.
   template <class Code>

@@ -70,9 +70,9 @@ TEST_CASE("bad convolutions are refused with their numbers and write nothing") {
   const bitpq::conv_epilogue<float> residual{{}, in(1, 4, 3, 3), false};
   const matrix_view<const float> slanted(dense.data(), 4, 18, 1, 4), weights(dense.data(), 4, 18);
   check_bad_inputs({
-      {errc::bad_params, "conv2d has no path gemv",
+      {errc::unsupported, "path gemv: takes convolutions of one group and up to 8 output pixels, not of 1 and 12",
        [&] { conv2d(packed, g, in(1, 2, 5, 6), y(1, 4, 3, 4), {}, {}, gemm_path::gemv); }},
-      {errc::bad_params, "conv2d has no path gemv",
+      {errc::unsupported, "path gemv: takes convolutions of one group and up to 8 output pixels, not of 1 and 12",
        [&] { conv2d(w, g, in(1, 2, 5, 6), y(1, 4, 3, 4), {}, {}, gemm_path::gemv); }},
       {errc::bad_shape, "weights of 4 x 18 for a convolution with 4 x 8",
        [&] {

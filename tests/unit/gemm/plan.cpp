@@ -1,43 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "support/catch.hpp"
+#include "support/expect_error.hpp"
+#include "support/kernels.hpp"
 
 #include <bitpq/gemm/plan.hpp>
+
+#include <algorithm>
+#include <locale>
 
 using bitpq::code_format;
 using bitpq::gemm_path;
 using bitpq::gemm_plan;
+using bitpq::isa;
+using bitpq::kernel_shape;
 using bitpq::make_plan;
+using bitpq::path_costs_of;
+using bitpq::precision;
+using bitpq::product_shape;
+using namespace bitpq_test;
+
+namespace {
+
+constexpr kernel_shape wide{isa::avx512vnni, 16, 64, 32, 4, 256, 256};
+
+gemm_plan plan(const code_format& format, const product_shape& shape, gemm_path forced = gemm_path::automatic,
+               precision allowed = precision::exact) {
+  return make_plan(format, shape, wide, allowed, path_costs_of(wide.target), forced);
+}
+
+}  // namespace
 
 TEST_CASE("a plan takes the cheapest path") {
   const code_format few_words{4096, 1024, 8, 16, 1}, many_words{64, 576, 9, 2048, 1};
-  CHECK(make_plan(few_words, {4096, 512, 16, 32}).path == gemm_path::lut);
-  CHECK(make_plan(many_words, {64, 512, 16, 32}).path == gemm_path::decode);
-  CHECK(make_plan(many_words, {64, 1, 16, 32}).path == gemm_path::gemv);
-  for (const std::size_t columns : {1U, 2U, 31U, 32U, 33U, 1000U})
-    for (const std::size_t lanes : {1U, 4U, 8U, 16U})
-      for (const code_format& format : {few_words, many_words, code_format{1, 1, 1, 1, 1}}) {
-        const gemm_plan plan = make_plan(format, {format.rows, columns, lanes, 2 * lanes});
-        const double least = std::min({plan.decode_cost, plan.lut_cost, plan.gemv_cost});
-        CHECK_FALSE(plan.forced);
-        if (plan.path == gemm_path::decode) CHECK(plan.decode_cost == least);
-        if (plan.path == gemm_path::lut) CHECK(plan.lut_cost == least);
-        if (plan.path == gemm_path::gemv) CHECK(plan.gemv_cost == least);
-      }
+  CHECK(plan(few_words, {1, 4096, 512}).path == gemm_path::lut);
+  CHECK(plan(many_words, {1, 64, 512}).path == gemm_path::decode);
+  CHECK(plan(many_words, {1, 64, 1}).path == gemm_path::gemv);
+  CHECK(plan(few_words, {1, 4096, 1}).path == gemm_path::gemv_lut);
+  for (const isa target : bitpq::all_isas)
+    for (const std::size_t columns : {1U, 2U, 31U, 33U, 1000U})
+      for (const std::size_t lanes : {1U, 4U, 8U, 16U})
+        for (const code_format& format : {few_words, many_words, code_format{1, 1, 1, 1, 1}}) {
+          const gemm_plan made = make_plan(format, {1, format.rows, columns}, {target, lanes, 4 * lanes, 2 * lanes, 4},
+                                           precision::exact, path_costs_of(target));
+          CHECK_FALSE(made.forced);
+          const auto least = std::min_element(made.cost.begin(), made.cost.end());
+          CHECK(made.path == bitpq::all_gemm_paths[static_cast<std::size_t>(least - made.cost.begin())]);
+          CHECK((*least > 0 && *least < std::numeric_limits<double>::infinity()));
+        }
+}
+
+TEST_CASE("a plan takes what serves a convolution alone") {
+  const code_format filters{64, 576, 9, 256, 1}, depthwise{64, 9, 9, 16, 1};
+  CHECK(plan(filters, {1, 64, 3136, true, 9, 784}).path == gemm_path::winograd);
+  CHECK(plan(filters, {1, 64, 3136, true, 9, 0}).path == gemm_path::decode);
+  CHECK(plan(depthwise, {64, 1, 3136, true, 9, 784, true}).path == gemm_path::depthwise);
+  CHECK(is_gemv(plan(filters, {1, 64, 1, true, 9, 1}).path));
+}
+
+TEST_CASE("a layer's precision decides what its plans may choose") {
+  const code_format format{4096, 4096, 8, 256, 1};
+  CHECK(plan(format, {1, 4096, 1}).path == gemm_path::gemv_lut);
+  CHECK(plan(format, {1, 4096, 1}, gemm_path::automatic, precision::lut16).path == gemm_path::lut16);
+}
+
+TEST_CASE("calibration scales the cost of a path") {
+  const code_format format{4096, 1024, 8, 16, 1};
+  bitpq::path_costs costs = path_costs_of(wide.target);
+  costs.scale[static_cast<std::size_t>(gemm_path::lut)] = 100;
+  CHECK(make_plan(format, {1, 4096, 512}, wide, precision::exact, costs).path != gemm_path::lut);
 }
 
 TEST_CASE("a forced plan says so and why not") {
   const code_format format{64, 576, 9, 2048, 1};
-  for (const gemm_path path : {gemm_path::decode, gemm_path::lut, gemm_path::gemv}) {
-    const gemm_plan plan = make_plan(format, {64, 512, 16, 32}, path);
-    CHECK((plan.path == path && plan.forced));
-    CHECK_THAT(plan.why(), bitpq_test::contains(std::string(bitpq::to_string(path)) + " (forced): "));
-  }
-  // 16 panels; decode 16 (64 * 576 * 2 + 4096), lut 16 * 2 (2048 * 576 + 1.5 * 4096), gemv 512 * 1.5 * 4096.
-  const gemm_plan plan = make_plan(format, {64, 512, 16, 32});
-  CHECK(plan.decode_cost == 16.0 * (64 * 576 * 2 + 4096));
-  CHECK(plan.lut_cost == 32.0 * (2048 * 576 + 1.5 * 4096));
-  CHECK(plan.gemv_cost == 512 * 1.5 * 4096);
-  CHECK_THAT(plan.why(), bitpq_test::contains("decode: estimated vector operations decode "));
+  const gemm_plan forced = plan(format, {1, 64, 512}, gemm_path::lut);
+  CHECK((forced.path == gemm_path::lut && forced.forced));
+  CHECK_THAT(forced.why(), contains("lut (forced): estimated kilocycles decode "));
+  const gemm_plan free = plan(format, {1, 64, 512});
+  CHECK_THAT(free.why(), contains("decode: estimated kilocycles decode "));
+  CHECK_THAT(free.why(), contains(" lut ") && contains(" gemv ") && !contains("winograd") && !contains("lut16"));
   CHECK(std::string(bitpq::to_string(gemm_path::automatic)) == "automatic");
+}
+
+TEST_CASE("a path that does not serve is refused with the reason") {
+  const code_format format{64, 576, 8, 2048, 1}, huge{64, 576, 8, 65536, 1};
+  const auto refuse = [](gemm_path path, const std::string& why, const code_format& f, const product_shape& shape,
+                         precision allowed = precision::exact) {
+    expect_error(bitpq::errc::unsupported, std::string("path ") + bitpq::to_string(path) + ": " + why,
+                 [&] { plan(f, shape, path, allowed); });
+  };
+  refuse(gemm_path::lut, "two tables of 65536 codewords take 16777216 bytes", huge, {1, 64, 512});
+  refuse(gemm_path::lut16, "the layer was prepacked for exact products", format, {1, 64, 1});
+  refuse(gemm_path::lut16, "takes up to 256 codewords of 32-bit numbers with the avx512vnni kernels, not 2048", format,
+         {1, 64, 1}, precision::lut16);
+  refuse(gemm_path::gemv, "takes convolutions of one group and up to 8 output pixels, not of 1 and 9", format,
+         {1, 64, 9, true, 9});
+  refuse(gemm_path::winograd, "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters", format,
+         {1, 64, 512, true, 9});
+  refuse(gemm_path::depthwise, "takes convolutions with one input channel per group", format, {1, 64, 512, true, 9});
 }

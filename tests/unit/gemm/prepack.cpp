@@ -8,7 +8,7 @@
 using bitpq::prepacked_matrix;
 using namespace bitpq_test;
 
-TEMPLATE_TEST_CASE("prepacking reorders codes and pads codewords", "", float, double) {
+TEMPLATE_TEST_CASE("prepacking reorders codes and keeps codewords", "", float, double) {
   for (const bitpq::code_format& format : {bitpq::code_format{5, 23, 4, 17, 3}, bitpq::code_format{70, 9, 9, 256, 1},
                                            bitpq::code_format{3, 31, 5, 257, 7}}) {
     const bitpq::pq_matrix<TestType> w = random_pq<TestType>(format, 1);
@@ -16,19 +16,16 @@ TEMPLATE_TEST_CASE("prepacking reorders codes and pads codewords", "", float, do
       const prepacked_matrix<TestType> packed(w, k);
       CHECK((packed.rows() == w.rows() && packed.cols() == w.cols() && packed.format() == format));
       CHECK(&packed.kernels() == &k);
-      CHECK((packed.book_stride() % k.lanes == 0 && packed.code_stride() >= format.rows));
+      CHECK(packed.code_stride() >= format.rows);
       bool same = true;
       for (std::size_t j = 0; j < format.blocks(); ++j)
         packed.with_codes(j, 2, [&](const auto* codes) {
           CHECK((sizeof(*codes) == 1) == (format.codewords <= 256));
           for (std::size_t r = 2; r < format.rows; ++r) same = same && codes[r - 2] == w.code(r, j);
         });
-      for (std::size_t word = 0; word < format.codebooks * format.codewords; ++word)
-        for (std::size_t i = 0; i < packed.book_stride(); ++i) {
-          const TestType want = i < format.block_size ? w.book().values()[word * format.block_size + i] : TestType{0};
-          same =
-              same && packed.book(word / format.codewords)[word % format.codewords * packed.book_stride() + i] == want;
-        }
+      const std::size_t book_size = format.codewords * format.block_size;
+      for (std::size_t i = 0; i < format.codebooks * book_size; ++i)
+        same = same && packed.book(i / book_size)[i % book_size] == w.book().values()[i];
       CHECK(same);
       CHECK(packed.bytes() >=
             format.codes() * (format.codewords <= 256 ? 1 : 2) + w.book().values().size() * sizeof(TestType));

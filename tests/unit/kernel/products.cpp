@@ -8,6 +8,7 @@
 #include <bitpq/core/concepts.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 using bitpq::kernel_table;
 using namespace bitpq_test;
@@ -116,20 +117,27 @@ void check_code_panel(const kernel_table<T>& k, std::size_t rows, std::size_t co
 }
 
 template <class T, class Code>
-void check_dot(const kernel_table<T>& k, std::size_t rows, std::size_t blocks, std::size_t d) {
-  const std::size_t words = 23, stride = bitpq::round_up(d, k.lanes), code_stride = rows + 1;
-  std::vector<T> book = random_integers<T>(words * stride, 1), x = random_integers<T>(blocks * stride, 2);
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (i % stride >= d) x[i] = 0;
+void check_dot(const kernel_table<T>& k, std::size_t rows, std::size_t blocks, std::size_t d, std::size_t columns) {
+  const std::size_t words = 23, code_stride = bitpq::round_up(rows, bitpq::gemv_rows) + 64;
+  const bitpq::codeword_vectors vectors = bitpq::split_codeword(d, k.lanes, std::is_same_v<T, float>);
+  const std::size_t each = vectors.size();
+  REQUIRE(each >= d);
+  const std::vector<T> book = random_integers<T>(words * each, 1), x = random_integers<T>(columns * blocks * each, 3);
   const std::vector<Code> codes = random_codes<Code>(blocks * code_stride, words, d);
-  std::vector<T> y(rows + 8, guard<T>), want = y;
-  for (std::size_t r = 0; r < rows; ++r) {
-    y[r] = want[r] = static_cast<T>(r);
-    for (std::size_t i = 0; i < blocks * stride; ++i)
-      want[r] += book[codes[i / stride * code_stride + r] * stride + i % stride] * x[i];
-  }
-  k.template on<Code>().dot_rows(book.data(), stride, codes.data(), code_stride, x.data(), y.data(), rows, blocks);
-  INFO(rows << " rows, " << blocks << " blocks of " << d);
+  const std::size_t y_stride = rows + 3;
+  std::vector<T> y(columns * y_stride + 8, guard<T>), want = y;
+  for (std::size_t c = 0; c < columns; ++c)
+    for (std::size_t r = 0; r < rows; ++r) {
+      T& sum = want[c * y_stride + r];
+      y[c * y_stride + r] = sum = static_cast<T>(r);
+      for (std::size_t j = 0; j < blocks; ++j) {
+        const std::size_t word = codes[j * code_stride + r];
+        for (std::size_t i = 0; i < each; ++i) sum += book[word * each + i] * x[(c * blocks + j) * each + i];
+      }
+    }
+  const bitpq::dot_operands<T, Code> operands{vectors, book.data(), codes.data(), code_stride, x.data(), blocks * each};
+  k.template on<Code>().dot_rows(operands, y.data(), y_stride, rows, blocks, columns);
+  INFO(rows << " rows, " << blocks << " blocks of " << d << ", " << columns << " columns");
   REQUIRE(y == want);
 }
 
@@ -187,14 +195,15 @@ TEMPLATE_TEST_CASE("code_panel multiplies with the codewords that codes name", "
   });
 }
 
-TEMPLATE_TEST_CASE("dot_rows multiplies codewords with a vector", "", float, double) {
+TEMPLATE_TEST_CASE("dot_rows multiplies codewords with one or two vectors", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
-    for (const std::size_t d : {1U, 2U, 3U, 4U, 8U, 9U, 16U, 18U, 33U})
-      for (const std::size_t blocks : {1U, 2U, 7U})
-        for (std::size_t rows = 1; rows <= 9; ++rows) {
-          check_dot<TestType, std::uint8_t>(k, rows, blocks, d);
-          check_dot<TestType, std::uint16_t>(k, rows, blocks, d);
-        }
+    for (const std::size_t d : {1U, 2U, 3U, 4U, 5U, 8U, 9U, 12U, 13U, 16U, 17U, 18U, 24U, 33U})
+      for (const std::size_t blocks : {1U, 2U, 7U, 65U})
+        for (const std::size_t rows : {1U, 2U, 3U, 7U, 8U, 9U, 63U, 64U, 130U})
+          for (const std::size_t columns : {1U, 2U}) {
+            check_dot<TestType, std::uint8_t>(k, rows, blocks, d, columns);
+            check_dot<TestType, std::uint16_t>(k, rows, blocks, d, columns);
+          }
   });
 }
 

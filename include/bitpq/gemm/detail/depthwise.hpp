@@ -61,7 +61,7 @@ struct decoded_row {
     const code_format& format = w.format();
     for (std::size_t j = 0; j < format.blocks(); ++j)
       w.with_codes(j, r, [&](const auto* code) {
-        std::copy_n(w.compact_book(format.codebook_of(j)) + std::size_t{*code} * format.block_size, format.width_of(j),
+        std::copy_n(w.book(format.codebook_of(j)) + std::size_t{*code} * format.block_size, format.width_of(j),
                     buffer + j * format.block_size);
       });
     return buffer;

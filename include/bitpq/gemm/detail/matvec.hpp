@@ -1,50 +1,192 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Products with few columns: codewords are multiplied as they are decoded, column by column, so that each code is
-// read once per column and nothing is built that only many columns would pay for.
+// Products with few columns, each on its own (decoding: two at a time): nothing is built that only many columns would
+// pay for. Tasks are runs of rows. store.column(row, rows, column, sums) takes finished sums, which it may write to.
+// Nothing is stored before all memory is had.
 
 #include <bitpq/core/executor.hpp>
 #include <bitpq/gemm/prepack.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// store(group, row, rows, column, n, sums, ld) takes finished sums. Throws out_of_memory before
-/// anything is written.
+/// Columns of the input with blocks at the stride of padded codewords, zero between them.
+template <scalar T>
+aligned_buffer<T> spread_blocks(const prepacked_matrix<T>& w, const matrix_view<const T>& x) {
+  const std::size_t d = w.format().block_size, each = w.vectors().size(), blocks = w.format().blocks();
+  aligned_buffer<T> spread(x.cols() * blocks * each);
+  for (std::size_t c = 0; c < x.cols(); ++c)
+    for (std::size_t j = 0; j < blocks; ++j)
+      for (std::size_t i = 0; i < w.format().width_of(j); ++i) spread[(c * blocks + j) * each + i] = x(j * d + i, c);
+  return spread;
+}
+
+/// By decoding; `first` is the number of x's first column to `store`.
 template <scalar T, class Store>
-void multiply_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, const Store& store, executor_ref exec) {
+void decode_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, std::size_t first, const Store& store,
+                    executor_ref exec) {
   constexpr std::size_t rows_each = 256;
   const code_format& format = w.format();
-  const kernel_table<T>& kernels = w.kernels();
-  const std::size_t blocks = format.blocks(), d = format.block_size, column_size = blocks * w.book_stride();
-
-  aligned_buffer<T> input(x.cols() * column_size);  // blocks at the stride of the codewords, zero between them
-  for (std::size_t c = 0; c < x.cols(); ++c)
-    for (std::size_t k = 0; k < x.rows(); ++k) input[c * column_size + k / d * w.book_stride() + k % d] = x(k, c);
-  std::vector<aligned_buffer<T>> scratch(exec.concurrency());
-  for (aligned_buffer<T>& s : scratch) s = aligned_buffer<T>(rows_each);
-
+  const aligned_buffer<T> input = spread_blocks(w, x);
+  const std::size_t each = w.vectors().size(), column_size = format.blocks() * each;
   const std::size_t row_tasks = ceil_div(w.rows(), rows_each);
-  exec.bulk(row_tasks * x.cols(), [&](std::size_t worker, std::size_t task) {
-    const std::size_t row = task % row_tasks * rows_each, column = task / row_tasks;
+  exec.bulk(row_tasks * ceil_div(x.cols(), std::size_t{2}), [&](std::size_t /*worker*/, std::size_t task) {
+    const std::size_t row = task % row_tasks * rows_each, column = task / row_tasks * 2;
     const std::size_t rows = (std::min)(rows_each, w.rows() - row);
-    T* const dots = scratch[worker].data();
-    std::fill_n(dots, rows, T{0});
+    const std::size_t columns = (std::min)(std::size_t{2}, x.cols() - column);
+    std::array<T, 2 * rows_each> sums{};
     for (std::size_t b = 0; b < format.codebooks; ++b) {
-      const std::size_t first = b * format.blocks_per_codebook();
-      const std::size_t count = (std::min)(format.blocks_per_codebook(), blocks - first);
-      w.with_codes(first, row, [&]<class Code>(const Code* codes) {
-        kernels.template on<Code>().dot_rows(w.book(b), w.book_stride(), codes, w.code_stride(),
-                                             input.data() + column * column_size + first * w.book_stride(), dots, rows,
-                                             count);
+      const std::size_t block = b * format.blocks_per_codebook();
+      w.with_codes(block, row, [&]<class Code>(const Code* codes) {
+        const dot_operands<T, Code> operands{
+            w.vectors(), w.narrow_book(b), codes, w.code_stride(), input.data() + column * column_size + block * each,
+            column_size};
+        w.kernels().template on<Code>().dot_rows(operands, sums.data(), rows_each, rows,
+                                                 (std::min)(format.blocks_per_codebook(), format.blocks() - block),
+                                                 columns);
       });
     }
-    store(std::size_t{0}, row, rows, column, std::size_t{1}, dots, std::size_t{1});
+    for (std::size_t c = 0; c < columns; ++c) store.column(row, rows, first + column + c, sums.data() + c * rows_each);
   });
+}
+
+/// Blocks sorted by the scale of their 16-bit tables, and cut into groups that may be added up together. Blocks whose
+/// products are all zero are in none.
+class lut16_groups {
+ public:
+  struct group {
+    std::uint32_t first, count;
+    std::uint8_t exponent;
+  };
+
+  /// False when some product is no finite number: then the groups are of no use. Sorts windows of neighbouring blocks,
+  /// not all of them at once: codes that do not come from the caches come faster in the order of memory.
+  bool sort(const std::uint8_t* exponents, std::size_t blocks) {
+    groups_.clear();
+    order_.resize(blocks);
+    for (std::size_t first = 0; first < blocks; first += window)
+      if (!sort_window(exponents, first, (std::min)(first + window, blocks))) return false;
+    return true;
+  }
+  [[nodiscard]] const std::vector<group>& groups() const noexcept { return groups_; }
+  [[nodiscard]] const std::uint32_t* order(const group& g) const noexcept { return order_.data() + g.first; }
+
+ private:
+  static constexpr std::size_t window = lut16_blocks;
+
+  bool sort_window(const std::uint8_t* exponents, std::size_t first, std::size_t last) {
+    std::array<std::uint32_t, 256> count{}, next{};
+    for (std::size_t j = first; j < last; ++j) ++count[exponents[j]];
+    auto at = static_cast<std::uint32_t>(first);
+    for (std::size_t e = 0; e < count.size(); ++e) {
+      next[e] = at;
+      if (count[e] > 0 && e != lut16_nothing) groups_.push_back({at, count[e], static_cast<std::uint8_t>(e)});
+      at += count[e];
+    }
+    for (std::size_t j = first; j < last; ++j) order_[next[exponents[j]]++] = static_cast<std::uint32_t>(j);
+    return count[lut16_not_finite] == 0;
+  }
+
+  std::vector<std::uint32_t> order_;
+  std::vector<group> groups_;
+};
+
+/// One column at a time by look-up tables, exact ones or of 16 bits, as many blocks at once as their memory allows.
+template <scalar T>
+class table_columns {
+ public:
+  table_columns(const prepacked_matrix<T>& w, bool exact, executor_ref exec)
+      : w_(&w),
+        exact_(exact),
+        exec_(exec),
+        bytes_(exact ? exact_table_bytes(w.format().codewords) : lut16_table_bytes(w.format().codewords)),
+        blocks_each_((std::min)(w.format().blocks(), table_memory / bytes_)),
+        input_(w.format().blocks() * w.format().block_size),
+        tables_(blocks_each_ * bytes_),
+        exponents_(blocks_each_),
+        sums_(round_up(w.rows(), gemv_rows)) {}
+
+  /// False, and nothing stored, when 16 bits cannot hold the products because some are no finite numbers.
+  template <class Store>
+  bool multiply(matrix_view<const T> x, std::size_t column, const Store& store) {
+    for (std::size_t k = 0; k < x.rows(); ++k) input_[k] = x(k, 0);
+    std::fill(sums_.begin(), sums_.end(), T{0});
+    const std::size_t blocks = w_->format().blocks();
+    for (std::size_t first = 0; first < blocks; first += blocks_each_) {
+      const std::size_t count = (std::min)(blocks_each_, blocks - first);
+      build(first, count);
+      if (!exact_ && !groups_.sort(exponents_.data(), count)) return false;
+      exec_.bulk(ceil_div(w_->rows(), rows_each), [&](std::size_t /*worker*/, std::size_t task) {
+        const std::size_t row = task * rows_each, rows = (std::min)(rows_each, w_->rows() - row);
+        add(first, count, row, round_up(rows, gemv_rows));
+        if (first + count == blocks) store.column(row, rows, column, sums_.data() + row);
+      });
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t table_memory = std::size_t{1} << 20, rows_each = 1024, blocks_per_build = 16;
+
+  void build(std::size_t first, std::size_t count) {
+    exec_.bulk(ceil_div(count, blocks_per_build), [&](std::size_t /*worker*/, std::size_t task) {
+      const code_format& format = w_->format();
+      const std::size_t end = (std::min)(count, (task + 1) * blocks_per_build);
+      for (std::size_t j = task * blocks_per_build; j < end;) {
+        const std::size_t b = format.codebook_of(first + j);
+        const std::size_t n = (std::min)(end, (b + 1) * format.blocks_per_codebook() - first) - j;
+        const T* const x = input_.data() + (first + j) * format.block_size;
+        const lookup_kernels<T>& kernels = w_->kernels().lookup;
+        if (exact_)
+          kernels.build_exact(w_->words(b), format.codewords, format.block_size, x, n, tables_.data() + j * bytes_);
+        else
+          kernels.build_lut16(w_->words(b), format.codewords, format.block_size, x, n, tables_.data() + j * bytes_,
+                              exponents_.data() + j);
+        j += n;
+      }
+    });
+  }
+
+  void add(std::size_t first, std::size_t count, std::size_t row, std::size_t rows) noexcept {
+    const std::size_t codewords = w_->format().codewords;
+    const lookup_kernels<T>& kernels = w_->kernels().lookup;
+    w_->with_codes(first, row, [&]<class Code>(const Code* codes) {
+      if constexpr (sizeof(Code) == 1) {
+        if (exact_)
+          kernels.add_exact(tables_.data(), codewords, codes, w_->code_stride(), sums_.data() + row, rows, count);
+        else
+          for (const lut16_groups::group& g : groups_.groups())
+            kernels.add_lut16(tables_.data(), codewords, groups_.order(g), g.count, g.exponent, codes,
+                              w_->code_stride(), sums_.data() + row, rows);
+      }
+    });
+  }
+
+  const prepacked_matrix<T>* w_;
+  bool exact_;
+  executor_ref exec_;
+  std::size_t bytes_, blocks_each_;
+  aligned_buffer<T> input_;
+  aligned_buffer<std::uint8_t> tables_, exponents_;
+  aligned_buffer<T> sums_;
+  lut16_groups groups_;
+};
+
+/// `path` is gemv, gemv_lut or lut16 and serves `w`.
+template <scalar T, class Store>
+void multiply_columns(const prepacked_matrix<T>& w, gemm_path path, matrix_view<const T> x, const Store& store,
+                      executor_ref exec) {
+  if (path == gemm_path::gemv) return decode_columns(w, x, 0, store, exec);
+  table_columns<T> tables(w, path == gemm_path::gemv_lut, exec);
+  for (std::size_t c = 0; c < x.cols(); ++c) {
+    const matrix_view<const T> column = x.block(0, c, x.rows(), 1);
+    if (!tables.multiply(column, c, store)) decode_columns(w, column, c, store, exec);
+  }
 }
 
 }  // namespace detail

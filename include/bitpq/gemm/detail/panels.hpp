@@ -9,7 +9,7 @@
 #include <bitpq/core/executor.hpp>
 #include <bitpq/core/scratch.hpp>
 #include <bitpq/gemm/detail/weights.hpp>
-#include <bitpq/gemm/plan.hpp>
+#include <bitpq/gemm/path.hpp>
 
 #include <utility>
 

@@ -77,7 +77,7 @@ class coded_weights {
     w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
       for (std::size_t column = 0; column < to.columns; column += panel())
         kernels().template on<Code>().code_panel(
-            w_->compact_book(w_->format().codebook_of(first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
+            w_->book(w_->format().codebook_of(first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
             to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel(), to.columns - column),
             at.k1 - at.k0, d, to.accumulate);
     });
@@ -134,7 +134,7 @@ class tabulated_weights {
   void look_up(const weight_range& at, const panel_product<T>& to, T* scratch, const Code* codes) const noexcept {
     const code_format& format = w_->format();
     const std::size_t d = format.block_size, depth_each = blocks_each() * d;
-    const T* const book = w_->compact_book(format.codebook_of(at.k0 / d));
+    const T* const book = w_->book(format.codebook_of(at.k0 / d));
     T* next = scratch;
     T* ready = scratch + blocks_each() * table_size();
     lut_look_up<T, Code> from{};

@@ -14,14 +14,10 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Whether a convolution's blocks are whole 3 x 3 filters that Winograd's transform applies to.
-inline bool winograd_applies(const code_format& format, const layer_geometry& g) noexcept {
-  return g.kernel == extent2{3, 3} && g.conv.stride == extent2{1, 1} && g.conv.dilation == extent2{1, 1} &&
-         format.block_size % 9 == 0;
-}
-
 /// The tiles of an output, as a convolution's output.
-inline extent2 winograd_tiles(extent2 out) noexcept { return {ceil_div(out.h, 2), ceil_div(out.w, 2)}; }
+inline extent2 winograd_tiles(extent2 out) noexcept {
+  return {ceil_div(out.h, std::size_t{2}), ceil_div(out.w, std::size_t{2})};
+}
 
 template <scalar T>
 class winograd_product {
@@ -110,8 +106,7 @@ class winograd_product {
     const std::size_t words = w_->format().codewords;
     for (std::size_t k = 0; k < words; ++k)
       for (std::size_t f = 0; f < filters_; ++f)
-        w_->kernels().winograd_filter(w_->compact_book(b) + (k * filters_ + f) * 9, to + f * words + k,
-                                      words * filters_);
+        w_->kernels().winograd_filter(w_->book(b) + (k * filters_ + f) * 9, to + f * words + k, words * filters_);
   }
 
   /// The products of a piece at all positions.

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the paths cost: constants of an instruction set, measured, and the formulas that they enter.
+
+#include <bitpq/codec/code_format.hpp>
+#include <bitpq/gemm/path.hpp>
+#include <bitpq/gemm/precision.hpp>
+#include <bitpq/kernel/gemv_layout.hpp>
+#include <bitpq/kernel/isa.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace bitpq {
+inline namespace v1 {
+
+/// A product as far as its costs go. Rows and columns are those of one group.
+struct product_shape {
+  std::size_t groups = 1, rows = 0, columns = 0;
+  bool convolution = false;
+  std::size_t window = 1;          ///< taps of a convolution
+  std::size_t winograd_tiles = 0;  ///< 2 x 2 tiles of all outputs; 0 where Winograd's filtering does not apply
+  bool depthwise = false;          ///< one input channel per group
+};
+
+/// The kernels as far as costs go.
+struct kernel_shape {
+  isa target = isa::scalar;
+  std::size_t lanes = 1, panel = 2, lut_width = 2, element = 4;
+  std::size_t exact_codewords = 0, lut16_codewords = 0;  ///< the most that gemv_lut and lut16 take
+};
+
+/// Cycles of one core, of an operation on one vector where not said otherwise. Measured by bench/layer and fitted: see
+/// docs/adr/0012-plans.md.
+struct path_costs {
+  std::array<double, 4> multiply;  ///< a vector multiply-add in a panel of 1, 2, 3, 4 live vectors
+  double pack;                     ///< packing, and a tap's share of filling a window
+  double store;                    ///< adding up, activation and storing
+  double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
+  double far;                      ///< more per look-up and doubling of the tables beyond it
+  double hidden;                   ///< share of the cheaper of the two that hides behind the other
+  double transform_in, transform_out,
+      filter;                      ///< Winograd: per channel and tile vector, per row and tile vector; depthwise tap
+  double decode_code;              ///< column by column: reading a code, for all columns of a pass
+  double decode_vector;            ///< multiplying one vector of a codeword with a column
+  double decode_row;               ///< adding a row's sum up and storing it
+  double exact_code;               ///< looking a code up in a table of floats, up to 16 (AVX-512: 32) codewords
+  double exact_plane, exact_base;  ///< the same per 64 entries beyond that, and at the least
+  double lut16_few;                ///< looking a code up in a table of 16 bits, up to 16 codewords
+  double lut16_code, lut16_plane;  ///< the same up to 64, and more per further 64 entries
+  double build_product;            ///< a vector multiply-add of building these tables
+  double build_entry;              ///< the rest of building, per entry
+  std::array<double, 16> scale{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};  ///< of each path, by calibration
+};
+
+constexpr path_costs path_costs_of(isa target) noexcept {
+  switch (target) {
+    case isa::avx512vnni:
+      return {{1.6, 1.15, 1.05, 1.02},
+              4,
+              6,
+              1.05,
+              1.35,
+              0.25,
+              0.6,
+              60,
+              40,
+              1.5,
+              0.7,
+              0.3,
+              25,
+              0.12,
+              0.05,
+              0.18,
+              0.15,
+              0.12,
+              0.03,
+              1.2,
+              0.35};
+    case isa::avx512:
+      return {{1.6, 1.15, 1.05, 1.02},
+              4,
+              6,
+              1.05,
+              1.35,
+              0.25,
+              0.6,
+              60,
+              40,
+              1.5,
+              0.7,
+              0.3,
+              25,
+              0.12,
+              0,
+              0,
+              0.15,
+              0,
+              0,
+              1.2,
+              0.35};
+    case isa::avx2:
+      return {
+          {0.8, 0.55, 0.55, 0.55}, 3, 4, 0.55, 0.8, 0.25, 0.6, 40, 25, 1, 0.7, 0.35, 25, 0.26, 0, 0, 0.16, 0, 0, 1, 3};
+    case isa::neon64:
+      return {{0.8, 0.55, 0.55, 0.55}, 3, 4, 0.55, 0.8, 0.25, 0.6, 40, 25, 1, 1.5, 0.6, 25, 1.1, 0, 0, 0.6, 0, 0, 1, 5};
+    case isa::sse2:
+      return {{1.2, 1.1, 1.1, 1.1}, 3, 4, 1.1, 0.8, 0.25, 0.6, 40, 25, 1, 1, 0.5, 25, 0, 0, 0, 0, 0, 0, 1, 5};
+    case isa::scalar:
+      return {{1.2, 1.1, 1.1, 1.1}, 2, 4, 1.1, 1, 0.1, 0.6, 40, 25, 1, 1.5, 0.75, 10, 3, 0, 3, 5, 5, 0, 1, 5};
+  }
+  return {};
+}
+
+namespace detail {
+
+/// The formulas. Costs are for all groups.
+class cost_model {
+ public:
+  cost_model(const code_format& format, const product_shape& shape, const kernel_shape& kernels,
+             const path_costs& costs) noexcept
+      : format_(format), shape_(shape), kernels_(kernels), costs_(costs) {}
+
+  [[nodiscard]] double of(gemm_path path) const noexcept {
+    double cycles = 0;
+    switch (path) {
+      case gemm_path::decode: cycles = groups() * decode(); break;
+      case gemm_path::lut: cycles = groups() * lut(); break;
+      case gemm_path::winograd: cycles = groups() * winograd(); break;
+      case gemm_path::depthwise: cycles = groups() * depthwise(); break;
+      case gemm_path::gemv: cycles = gemv() + reading(); break;
+      case gemm_path::gemv_lut:
+      case gemm_path::lut16: cycles = gemv_table(path) + reading(); break;
+      case gemm_path::automatic: break;
+    }
+    return cycles * costs_.scale[static_cast<std::size_t>(path)];
+  }
+
+ private:
+  static double real(std::size_t n) noexcept { return static_cast<double>(n); }
+  [[nodiscard]] double groups() const noexcept { return real(shape_.groups); }
+  [[nodiscard]] std::size_t vectors(std::size_t columns) const noexcept { return ceil_div(columns, kernels_.lanes); }
+
+  /// A vector multiply-add of each of `columns` columns, in panels.
+  [[nodiscard]] double multiply(std::size_t columns) const noexcept {
+    const std::size_t whole = columns / kernels_.panel, rest = vectors(columns % kernels_.panel);
+    const std::size_t each = kernels_.panel / kernels_.lanes;
+    const auto of_panel = [&](std::size_t v) { return real(v) * costs_.multiply[v - 1]; };
+    return real(whole) * of_panel((std::min)(each, std::size_t{4})) + (rest == 0 ? 0 : of_panel(rest));
+  }
+  [[nodiscard]] double move(std::size_t tasks) const noexcept {
+    return real(vectors(shape_.columns)) *
+           (costs_.pack * real(format_.cols * tasks) + costs_.store * real(shape_.rows));
+  }
+  [[nodiscard]] double decode() const noexcept {
+    return real(shape_.rows * format_.cols) * multiply(shape_.columns) + move(ceil_div(shape_.rows, 384));
+  }
+  [[nodiscard]] double lut() const noexcept {
+    const std::size_t tasks = ceil_div(shape_.rows, 2048);
+    const double columns = real(vectors(shape_.columns));
+    // Two runs of 8 blocks, one being built; the first-level cache is taken to be 32 KB.
+    const double tables = 16 * real(format_.codewords * kernels_.lut_width * kernels_.element);
+    double misses = 0;
+    for (double size = tables; size > 32768 && misses < 4; size /= 2) ++misses;
+    const double build = columns * costs_.build * real(format_.codewords * format_.cols * tasks);
+    const double look_up = columns * (costs_.look_up + costs_.far * misses) * real(shape_.rows * format_.blocks());
+    return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
+  }
+  [[nodiscard]] double winograd() const noexcept {
+    const std::size_t tiles = shape_.winograd_tiles, channels = format_.cols / 9;
+    const std::size_t panel = (std::min)(kernels_.panel, round_up(tiles, kernels_.lanes));
+    const std::size_t tasks = ceil_div(shape_.rows * panel * 16, std::size_t{1} << 17);
+    return 16 * real(shape_.rows * channels) * multiply(tiles) +
+           real(vectors(tiles)) *
+               (costs_.transform_in * real(channels * tasks) + costs_.transform_out * real(shape_.rows));
+  }
+  [[nodiscard]] double depthwise() const noexcept {
+    return real(vectors(shape_.columns)) *
+           (costs_.filter * real(shape_.rows * format_.cols) + costs_.store * real(shape_.rows) + costs_.pack);
+  }
+  /// What a convolution takes to become a matrix of few columns.
+  [[nodiscard]] double reading() const noexcept {
+    return shape_.convolution ? 3 * real(format_.cols * shape_.columns) : 0;
+  }
+  /// Decoding, two columns at a time.
+  [[nodiscard]] double gemv() const noexcept {
+    const codeword_vectors vectors = split_codeword(format_.block_size, kernels_.lanes, kernels_.element == 4);
+    const double codes = real(format_.codes());
+    // A codebook beyond the first-level cache comes from the second.
+    const bool large = format_.codewords * vectors.size() * kernels_.element > 24 * 1024;
+    const double misses = large ? 0.7 * real(ceil_div(vectors.size(), 16)) : 0;
+    return real(ceil_div(shape_.columns, 2)) * codes * (costs_.decode_code + misses) +
+           real(shape_.columns) *
+               (codes * real(vectors.full) * costs_.decode_vector + real(format_.rows) * costs_.decode_row);
+  }
+  /// Tables cost codewords x columns of the matrix once: they pay where rows are many.
+  [[nodiscard]] double gemv_table(gemm_path path) const noexcept {
+    const std::size_t entries = table_entries(format_.codewords);
+    const double planes = real(ceil_div(entries, 64));
+    const bool few = format_.codewords <= (kernels_.lanes == 16 ? 32 : 16);
+    double each = few ? costs_.exact_code : costs_.exact_base + costs_.exact_plane * planes;
+    if (path == gemm_path::lut16)
+      each = format_.codewords <= 16 ? costs_.lut16_few : costs_.lut16_code + costs_.lut16_plane * (planes - 1);
+    const double build = real(ceil_div(entries, kernels_.lanes) * format_.block_size) * costs_.build_product +
+                         real(entries) * costs_.build_entry;
+    return real(shape_.columns) * (real(format_.codes()) * each + real(format_.blocks()) * build);
+  }
+
+  const code_format& format_;
+  const product_shape& shape_;
+  const kernel_shape& kernels_;
+  const path_costs& costs_;
+};
+
+}  // namespace detail
+
+/// Cycles, roughly, of a product along a path that serves it. Every path is the sum of what it multiplies or looks up
+/// and of what it moves; see detail::cost_model.
+[[nodiscard]] inline double path_cost(gemm_path path, const code_format& format, const product_shape& shape,
+                                      const kernel_shape& kernels, const path_costs& costs) noexcept {
+  return detail::cost_model(format, shape, kernels, costs).of(path);
+}
+
+}  // namespace v1
+}  // namespace bitpq
