@@ -84,8 +84,8 @@ void against_forced(benchmark::State& state, layer_fixture& f, const std::string
   const double regret = ways.ratio(automatic, best.first, 0.5);
   state.counters["regret"] = regret;
   measured().regrets.emplace_back(regret, name);
-  const auto chosen = bench::chosen_path(f.codes(), f.shape().geometry, {f.shape().size, f.shape().size},
-                                         f.shape().output_columns());
+  const auto chosen =
+      bench::chosen_path(f.codes(), f.shape().geometry, {f.shape().size, f.shape().size}, f.shape().output_columns());
   state.SetLabel(to_string(chosen) +
                  (chosen == best.second ? std::string() : std::string(", best ") + to_string(best.second)));
 }

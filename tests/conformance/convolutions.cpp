@@ -4,6 +4,7 @@
 
 #include "support/guarded_array.hpp"
 #include "support/kernels.hpp"
+#include "support/product_paths.hpp"
 #include "support/random_pq.hpp"
 #include "support/reference.hpp"
 
@@ -129,16 +130,6 @@ struct prepared {
   double least = 0;
 };
 
-/// Every path that such a convolution has.
-template <class T>
-std::vector<gemm_path> paths_of(const bitpq::prepacked_matrix<T>& w, const layer_geometry& g, const shape& s) {
-  std::vector<gemm_path> paths{gemm_path::automatic};
-  const bitpq::gemm_plan plan = bitpq::plan_conv2d(w, g, s.batch, s.image);
-  for (std::size_t i = 0; i < plan.cost.size(); ++i)
-    if (plan.cost[i] < std::numeric_limits<double>::infinity()) paths.push_back(bitpq::all_gemm_paths[i]);
-  return paths;
-}
-
 template <class T>
 void check_case(const shape& s, std::size_t i) {
   const choices c = draw(i);
@@ -146,7 +137,7 @@ void check_case(const shape& s, std::size_t i) {
   prepared<T> p(s, c, i);
   for_each_isa<T>([&](const kernel_table<T>& k) {
     const bitpq::prepacked_matrix<T> packed(p.w, k);
-    for (const gemm_path path : paths_of(packed, p.g, s)) {
+    for (const gemm_path path : paths_of(bitpq::plan_conv2d(packed, p.g, s.batch, s.image))) {
       INFO("path " << bitpq::to_string(path));
       p.check([&](auto x, auto y, const auto& fused) { conv2d(packed, p.g, x, y, fused, {}, path); });
     }

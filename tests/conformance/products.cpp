@@ -6,6 +6,7 @@
 
 #include "support/guarded_array.hpp"
 #include "support/kernels.hpp"
+#include "support/product_paths.hpp"
 #include "support/random_pq.hpp"
 #include "support/reference.hpp"
 
@@ -129,7 +130,7 @@ void check_case(const product_case& c, std::uint64_t seed) {
   prepared<T> p(c, seed);
   for_each_isa<T>([&](const kernel_table<T>& k) {
     const bitpq::prepacked_matrix<T> packed(p.w, k);
-    for (const gemm_path path : {gemm_path::decode, gemm_path::lut, gemm_path::gemv, gemm_path::automatic}) {
+    for (const gemm_path path : paths_of(bitpq::plan_gemm(packed, c.n))) {
       INFO("path " << bitpq::to_string(path));
       p.check([&](auto x, auto y, const auto& fused) { gemm(packed, x, y, fused, {}, path); });
     }

@@ -57,16 +57,16 @@ struct path_costs {
 constexpr path_costs path_costs_of(isa target) noexcept {
   switch (target) {
     case isa::avx512vnni:
-      return {{1.6, 1.15, 1.05, 1.02},
-              4,
-              6,
-              1.05,
-              1.35,
-              0.25,
-              0.6,
-              60,
-              40,
-              1.5,
+      return {{1.27, 1.19, 1.01, 1.02},
+              7.2,
+              9.4,
+              1.19,
+              1.79,
+              0.19,
+              0.2,
+              273,
+              186,
+              3.7,
               0.7,
               0.3,
               25,
@@ -79,16 +79,16 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               1.2,
               0.35};
     case isa::avx512:
-      return {{1.6, 1.15, 1.05, 1.02},
-              4,
-              6,
-              1.05,
-              1.35,
-              0.25,
-              0.6,
-              60,
-              40,
-              1.5,
+      return {{1.27, 1.19, 1.01, 1.02},
+              7.2,
+              9.4,
+              1.19,
+              1.79,
+              0.19,
+              0.2,
+              273,
+              186,
+              3.7,
               0.7,
               0.3,
               25,
@@ -101,14 +101,53 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               1.2,
               0.35};
     case isa::avx2:
-      return {
-          {0.8, 0.55, 0.55, 0.55}, 3, 4, 0.55, 0.8, 0.25, 0.6, 40, 25, 1, 0.7, 0.35, 25, 0.26, 0, 0, 0.16, 0, 0, 1, 3};
-    case isa::neon64:
-      return {{0.8, 0.55, 0.55, 0.55}, 3, 4, 0.55, 0.8, 0.25, 0.6, 40, 25, 1, 1.5, 0.6, 25, 1.1, 0, 0, 0.6, 0, 0, 1, 5};
+      return {{0.99, 0.64, 0.64, 0.64},
+              5.1,
+              8.8,
+              0.57,
+              1.5,
+              0.17,
+              0,
+              200,
+              114,
+              2,
+              0.7,
+              0.35,
+              25,
+              0.26,
+              0,
+              0,
+              0.16,
+              0,
+              0,
+              1,
+              3};
+    case isa::neon64:  // not measured
+      return {{1, 0.6, 0.6, 0.6}, 5, 9, 0.6, 1.5, 0.2, 0.1, 200, 110, 2, 1.5, 0.6, 25, 1.1, 0, 0, 0.6, 0, 0, 1, 5};
     case isa::sse2:
-      return {{1.2, 1.1, 1.1, 1.1}, 3, 4, 1.1, 0.8, 0.25, 0.6, 40, 25, 1, 1, 0.5, 25, 0, 0, 0, 0, 0, 0, 1, 5};
+      return {{1.24, 0.74, 0.74, 0.74},
+              6.4,
+              12.5,
+              0.67,
+              1.64,
+              0.23,
+              0.16,
+              120,
+              153,
+              2.2,
+              1,
+              0.5,
+              25,
+              0,
+              0,
+              0,
+              0,
+              0,
+              0,
+              1,
+              5};
     case isa::scalar:
-      return {{1.2, 1.1, 1.1, 1.1}, 2, 4, 1.1, 1, 0.1, 0.6, 40, 25, 1, 1.5, 0.75, 10, 3, 0, 3, 5, 5, 0, 1, 5};
+      return {{1.2, 1.1, 1.1, 1.1}, 5, 9, 1.1, 1.5, 0.1, 0.1, 120, 150, 2, 1.5, 0.75, 10, 3, 0, 3, 5, 5, 0, 1, 5};
   }
   return {};
 }
@@ -204,7 +243,8 @@ class cost_model {
       each = format_.codewords <= 16 ? costs_.lut16_few : costs_.lut16_code + costs_.lut16_plane * (planes - 1);
     const double build = real(ceil_div(entries, kernels_.lanes) * format_.block_size) * costs_.build_product +
                          real(entries) * costs_.build_entry;
-    return real(shape_.columns) * (real(format_.codes()) * each + real(format_.blocks()) * build);
+    const double moves = 3 * real(format_.cols) + 5 * real(format_.rows);  // a column in, a column out
+    return real(shape_.columns) * (real(format_.codes()) * each + real(format_.blocks()) * build + moves);
   }
 
   const code_format& format_;

@@ -61,8 +61,9 @@ class convolution_columns {
         out_(out),
         down_(g_.kernel.h, g_.conv.dilation.h, g_.conv.stride.h, g_.conv.padding.h),
         right_(g_.kernel.w, g_.conv.dilation.w, g_.conv.stride.w, g_.conv.padding.w),
-        direct_(!windowed && g_.window() == 1 && g_.conv.stride == extent2{1, 1} && g_.conv.padding == extent2{0, 0} &&
-                x_.stride(2) == static_cast<std::ptrdiff_t>(x_.width()) * x_.stride(3)) {}
+        direct_(!windowed && g_.window() == 1 && g_.conv.padding == extent2{0, 0}),
+        whole_(g_.conv.stride == extent2{1, 1} &&
+               x_.stride(2) == static_cast<std::ptrdiff_t>(x_.width()) * x_.stride(3)) {}
 
   /// What one worker needs to read one panel.
   struct workspace {
@@ -93,7 +94,7 @@ class convolution_columns {
   void pack(workspace& memory, std::size_t group, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n,
             T* dst, std::size_t ld) const noexcept {
     if (memory.pixel_count == 0) locate(memory, column, n);  // once for all runs of the depth
-    if (direct_ && memory.pixel_count == 1 && x_.stride(3) == 1) {
+    if (direct_ && memory.pixel_count == 1 && step() == 1) {
       kernels_->pack_rows(channel_of(group, k0) + memory.pixels->from, x_.stride(1), dst, ld, k1 - k0, n);
       return;
     }
@@ -101,7 +102,7 @@ class convolution_columns {
     for (std::size_t k = k0; k < k1;) {
       const T* const channel = channel_of(group, k / taps);
       if (direct_) {
-        kernels_->gather_runs(channel, x_.stride(3), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
+        kernels_->gather_runs(channel, step(), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
         ++k;
         continue;
       }
@@ -126,10 +127,13 @@ class convolution_columns {
     return x_.data_handle() + static_cast<std::ptrdiff_t>(group * g_.in_per_group() + channel) * x_.stride(1);
   }
   void fill(workspace& memory, const T* channel) const noexcept {
-    kernels_->gather_runs(channel, x_.stride(3) * static_cast<std::ptrdiff_t>(right_.stride), memory.fills,
-                          memory.fill_count, memory.window);
+    kernels_->gather_runs(channel, step(), memory.fills, memory.fill_count, memory.window);
   }
   [[nodiscard]] std::size_t window_width() const noexcept { return out_.w + right_.reach(); }
+  /// From one output's elements to the next one's in a row of the input.
+  [[nodiscard]] std::ptrdiff_t step() const noexcept {
+    return x_.stride(3) * static_cast<std::ptrdiff_t>(right_.stride);
+  }
 
   /// Finds the runs of columns column .. column + n.
   void locate(workspace& memory, std::size_t column, std::size_t n) const noexcept {
@@ -145,12 +149,24 @@ class convolution_columns {
       const std::size_t image = (column + lane) / (out_.h * out_.w), pixel = (column + lane) % (out_.h * out_.w);
       const std::size_t pixels = (std::min)(n - lane, out_.h * out_.w - pixel);  // of this image
       if (direct_)
-        memory.pixels[memory.pixel_count++] = {
-            static_cast<std::ptrdiff_t>(image) * x_.stride(0) + static_cast<std::ptrdiff_t>(pixel) * x_.stride(3), lane,
-            pixels};
+        read_in_place(memory, image, pixel, pixels, lane);
       else
         window_row += see(memory, image, pixel, pixels, lane, window_row);
       lane += pixels;
+    }
+  }
+
+  /// Adds `pixels` pixels of an image that are read where they are: all at once, or row by row.
+  void read_in_place(workspace& memory, std::size_t image, std::size_t pixel, std::size_t pixels,
+                     std::size_t lane) const noexcept {
+    for (std::size_t done = 0; done < pixels;) {
+      const std::size_t y = (pixel + done) / out_.w, x = (pixel + done) % out_.w;
+      const std::size_t length = whole_ ? pixels : (std::min)(pixels - done, out_.w - x);
+      memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
+                                                 static_cast<std::ptrdiff_t>(y * down_.stride) * x_.stride(2) +
+                                                 static_cast<std::ptrdiff_t>(x) * step(),
+                                             lane + done, length};
+      done += length;
     }
   }
 
@@ -190,7 +206,8 @@ class convolution_columns {
   layer_geometry g_;
   extent2 out_;
   tap_axis down_, right_;
-  bool direct_;  // a row of the matrix is a channel as it is: 1 x 1 without stride or padding, rows one after the other
+  bool direct_;  // every element of a row of the matrix is one of a channel: 1 x 1 without padding
+  bool whole_;   // and its rows follow one another
 };
 
 }  // namespace detail
