@@ -123,10 +123,13 @@ class tabulated_weights {
  private:
   static constexpr std::size_t depth_target = 512;
 
-  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB.
+  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB. More
+  /// blocks load and store the sums less often, which pays where rows are many and tables small.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
-    const std::size_t fitting = (std::size_t{1} << 18) / (table_size() * sizeof(T));
-    return (std::max)(std::size_t{1}, (std::min)(fitting, std::size_t{8}));
+    const std::size_t bytes = table_size() * sizeof(T), fitting = (std::size_t{1} << 18) / bytes;
+    const bool many_rows = w_->rows() >= 8 * w_->format().codewords;
+    const std::size_t wanted = bytes <= 4096 && many_rows ? 16 : 8;
+    return std::clamp(fitting, std::size_t{1}, wanted);
   }
 
   /// Panel after panel, run after run: builds the tables of one run while those of the one before are read.
