@@ -81,7 +81,8 @@ struct kernel_table {
   void (*nearest)(const T* points, std::size_t n, std::size_t d, const T* words, const T* half_norms,
                   std::size_t padded, std::uint16_t* codes) noexcept;
   void (*winograd_filter)(const T* g, T* u, std::size_t stride) noexcept;
-  void (*winograd_input)(const T* x, std::size_t ldx, T* v, std::size_t stride, std::size_t columns) noexcept;
+  void (*winograd_input)(const T* window, const std::size_t* taps, const copy_run* runs, std::size_t count, T* v,
+                         std::size_t stride) noexcept;
   void (*winograd_output)(const T* m, std::size_t stride, T* y, std::size_t ldy, std::size_t columns) noexcept;
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
