@@ -107,7 +107,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0,
               1.2,
               0.35,
-              1,
+              1.35,
               6,
               12};
     case isa::avx2:
@@ -132,7 +132,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0,
               1,
               3,
-              1,
+              1.9,
               6,
               12};
     case isa::neon64:  // not measured
@@ -157,7 +157,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0,
               1,
               5,
-              1,
+              4,
               6,
               12};
     case isa::sse2:
@@ -182,12 +182,34 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0,
               1,
               5,
-              1,
+              1.5,
               6,
               12};
     case isa::scalar:
-      return {
-          {1.2, 1.1, 1.1, 1.1}, 5, 9, 1.1, 1.5, 0.1, 0.1, 120, 150, 2, 1.5, 0.75, 10, 3, 0, 3, 5, 5, 0, 1, 5, 1, 6, 12};
+      return {{1.2, 1.1, 1.1, 1.1},
+              5,
+              9,
+              1.1,
+              1.5,
+              0.1,
+              0.1,
+              120,
+              150,
+              2,
+              1.5,
+              0.75,
+              10,
+              3,
+              0,
+              3,
+              5,
+              5,
+              0,
+              1,
+              5,
+              3.2,
+              6,
+              12};
   }
   return {};
 }
@@ -238,9 +260,10 @@ class cost_model {
   }
   [[nodiscard]] double int8() const noexcept {
     const std::size_t words = word_layout(kernels_.int8_group, format_.block_size).of_column(format_.blocks());
+    const double pack = shape_.window == 1 ? 2 * costs_.int8_pack : costs_.int8_pack;  // taps share the rounding
     return costs_.int8_word * real(shape_.rows * words) * multiply(shape_.columns) +
-           real(vectors(shape_.columns)) * (costs_.int8_pack * real(format_.cols * ceil_div(shape_.rows, 1024)) +
-                                            costs_.int8_store * real(shape_.rows));
+           real(vectors(shape_.columns)) *
+               (pack * real(format_.cols * ceil_div(shape_.rows, 1024)) + costs_.int8_store * real(shape_.rows));
   }
   [[nodiscard]] double lut() const noexcept {
     const std::size_t tasks = ceil_div(shape_.rows, 2048);

@@ -17,14 +17,36 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// The larger of `limit` and |x|; NaN from the first x on that is not finite.
+/// The largest |x| seen by each lane; NaN once an x was not finite.
 template <class Arch>
-BITPQ_FORCE_INLINE typename simd<float, Arch>::vec grown(const typename simd<float, Arch>::vec& limit,
-                                                         const typename simd<float, Arch>::vec& x) noexcept {
+struct limit_of {
   using s = simd<float, Arch>;
-  const auto zero = s::set(0.0F), negative = s::fnma(x, s::set(1.0F), zero);
-  const auto up = s::select(s::less(limit, x), x, limit);
-  return s::fma(x, zero, s::select(s::less(up, negative), negative, up));
+  typename s::vec largest = s::set(0.0F);
+  typename s::vec finite = s::set(0.0F);  ///< the sum of x * 0: zero, or NaN
+
+  BITPQ_FORCE_INLINE void see(const typename s::vec& x) noexcept {
+    const auto zero = s::set(0.0F), negative = s::fnma(x, s::set(1.0F), zero);
+    const auto size = s::select(s::less(x, zero), negative, x);
+    largest = s::select(s::less(largest, size), size, largest);
+    finite = s::fma(x, zero, finite);
+  }
+  [[nodiscard]] BITPQ_FORCE_INLINE typename s::vec value() const noexcept { return s::add(largest, finite); }
+};
+
+/// limits[c] of Vectors vectors of columns.
+template <class Arch, std::size_t Vectors>
+BITPQ_FORCE_INLINE void limit_columns(const float* BITPQ_RESTRICT src, std::ptrdiff_t row_stride, std::size_t rows,
+                                      float* BITPQ_RESTRICT limits) noexcept {
+  using s = simd<float, Arch>;
+  limit_of<Arch> limit[Vectors];
+  BITPQ_UNROLL
+  for (std::size_t v = 0; v < Vectors; ++v) limit[v].largest = s::load(limits + v * s::size);
+  for (std::size_t k = 0; k < rows; ++k, src += row_stride) {
+    BITPQ_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) limit[v].see(s::load(src + v * s::size));
+  }
+  BITPQ_UNROLL
+  for (std::size_t v = 0; v < Vectors; ++v) s::store(limits + v * s::size, limit[v].value());
 }
 
 /// dst[i] = src[i * step] quantized, i < n <= lanes.
@@ -71,35 +93,33 @@ BITPQ_FORCE_INLINE void quantize_run(const float* src, std::size_t n, typename i
 template <class Arch>
 float int8_limit(const float* src, std::ptrdiff_t step, std::size_t n, float limit) noexcept {
   using s = simd<float, Arch>;
+  detail::limit_of<scalar_arch> all{limit};
   if (step != 1 || n < s::size) {
-    for (std::size_t i = 0; i < n; ++i)
-      limit = detail::grown<scalar_arch>(limit, src[static_cast<std::ptrdiff_t>(i) * step]);
-    return limit;
+    for (std::size_t i = 0; i < n; ++i) all.see(src[static_cast<std::ptrdiff_t>(i) * step]);
+    return all.value();
   }
-  typename s::vec even = s::set(limit), odd = even;
+  detail::limit_of<Arch> even{s::set(limit)}, odd = even;
   for (std::size_t i = 0; i < n; i += 2 * s::size) {  // the last vectors overlap those before
     const std::size_t last = n - s::size, next = i + s::size;
-    even = detail::grown<Arch>(even, s::load(src + (i < last ? i : last)));
-    odd = detail::grown<Arch>(odd, s::load(src + (next < last ? next : last)));
+    even.see(s::load(src + (i < last ? i : last)));
+    odd.see(s::load(src + (next < last ? next : last)));
   }
   float lanes[2 * s::size];
-  s::store(lanes, even);
-  s::store(lanes + s::size, odd);
-  for (const float lane : lanes) limit = detail::grown<scalar_arch>(lane, limit);
-  return limit;
+  s::store(lanes, even.value());
+  s::store(lanes + s::size, odd.value());
+  for (const float lane : lanes) all.see(lane);
+  return all.value();
 }
 
 /// The same of each column: limits[c] over src[k * row_stride + c], k < rows.
 template <class Arch>
 void int8_column_limits(const float* BITPQ_RESTRICT src, std::ptrdiff_t row_stride, std::size_t rows,
                         std::size_t columns, float* BITPQ_RESTRICT limits) noexcept {
-  using s = simd<float, Arch>;
-  for (std::size_t k = 0; k < rows; ++k, src += row_stride) {
-    std::size_t c = 0;
-    for (; c + s::size <= columns; c += s::size)
-      s::store(limits + c, detail::grown<Arch>(s::load(limits + c), s::load(src + c)));
-    for (; c < columns; ++c) limits[c] = detail::grown<scalar_arch>(limits[c], src[c]);
-  }
+  constexpr std::size_t size = simd<float, Arch>::size;
+  std::size_t c = 0;
+  for (; c + 4 * size <= columns; c += 4 * size) detail::limit_columns<Arch, 4>(src + c, row_stride, rows, limits + c);
+  for (; c + size <= columns; c += size) detail::limit_columns<Arch, 1>(src + c, row_stride, rows, limits + c);
+  for (; c < columns; ++c) detail::limit_columns<scalar_arch, 1>(src + c, row_stride, rows, limits + c);
 }
 
 /// For each run, dst[to + i] = src[from + i * step] times inverses[image], rounded, i < length. Touches nothing else.

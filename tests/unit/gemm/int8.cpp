@@ -26,24 +26,22 @@ TEST_CASE("the 8-bit path is refused where the layer does not allow it") {
   const std::vector<double> doubles(64, 1.0);
   std::vector<float> out(64, 7.0F);
   std::vector<double> results(64, 7.0);
-  const std::string refused =
-      "path int8 needs weights of float, prepacked with precision::int8, and at most 133144 columns; these have 8 and "
-      "allow ";
+  const std::string refused = "path int8: takes layers of float that were prepacked for int8";
   const bitpq::layer_geometry g = bitpq::layer_geometry::conv2d(6, 8, {1, 1});
   check_bad_inputs({
-      {errc::bad_params, refused + "exact",
+      {errc::unsupported, refused,
        [&] {
          gemm(w, {data.data(), 8, 3}, {out.data(), 6, 3}, {}, {}, gemm_path::int8);
        }},
-      {errc::bad_params, refused + "lut16",
+      {errc::unsupported, refused,
        [&] {
          gemm(prepack(w, precision::lut16), {data.data(), 8, 3}, {out.data(), 6, 3}, {}, {}, gemm_path::int8);
        }},
-      {errc::bad_params, refused + "exact",
+      {errc::unsupported, refused,
        [&] {
          conv2d(w, g, {data.data(), 1, 8, 2, 2}, {out.data(), 1, 6, 2, 2}, {}, {}, gemm_path::int8);
        }},
-      {errc::bad_params, refused + "int8",
+      {errc::unsupported, refused,
        [&] {
          gemm(prepack(wide, precision::int8), {doubles.data(), 8, 3}, {results.data(), 6, 3}, {}, {}, gemm_path::int8);
        }},
@@ -53,13 +51,19 @@ TEST_CASE("the 8-bit path is refused where the layer does not allow it") {
 }
 
 TEST_CASE("plans take the 8-bit path only where it is allowed and pays") {
-  const bitpq::code_format format{512, 4608, 9, 256, 1};
-  CHECK(bitpq::make_plan(format, {512, 49, 16, 64}).path != gemm_path::int8);
-  CHECK(bitpq::make_plan(format, {512, 49, 16, 64, 4}).path == gemm_path::int8);
-  CHECK(bitpq::make_plan(format, {512, 49, 16, 64, 4}).why().find(", int8 ") != std::string::npos);
+  const bitpq::pq_matrix<float> w = random_pq<float>({512, 1152, 9, 256, 1}, 1);
+  CHECK(plan_gemm(prepack(w), 49).path != gemm_path::int8);
+  CHECK(plan_gemm(prepack(w, precision::lut16), 49).path != gemm_path::int8);
+  for_each_isa<float>([&](const bitpq::kernel_table<float>& k) {
+    const bitpq::gemm_plan plan = plan_gemm(prepacked_matrix<float>(w, k, precision::int8), 49);
+    CHECK(plan.why().find(" int8 ") != std::string::npos);
+    if (k.target == bitpq::isa::avx512vnni) CHECK(plan.path == gemm_path::int8);
+  });
+  const bitpq::pq_matrix<float> deep = random_pq<float>({1, bitpq::max_int8_cols + 1, 9, 256, 1}, 1);
+  CHECK(prepack(deep, precision::int8).int8().empty());
+  CHECK(plan_gemm(prepack(deep, precision::int8), 1).path != gemm_path::int8);
   CHECK(std::string(bitpq::to_string(gemm_path::int8)) == "int8");
   CHECK(prepack(random_pq<double>({6, 8, 4, 5, 1}, 1), precision::int8).int8().empty());
-  const bitpq::pq_matrix<float> w = random_pq<float>({6, 8, 4, 5, 1}, 1);
   CHECK(prepack(w).int8().empty());
   CHECK(prepack(w).bytes() < prepack(w, precision::int8).bytes());
 }
