@@ -7,6 +7,7 @@
 #include <bitpq/gemm/path.hpp>
 #include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/gemv_layout.hpp>
+#include <bitpq/kernel/int8_layout.hpp>
 #include <bitpq/kernel/isa.hpp>
 
 #include <algorithm>
@@ -29,6 +30,7 @@ struct kernel_shape {
   isa target = isa::scalar;
   std::size_t lanes = 1, panel = 2, lut_width = 2, element = 4;
   std::size_t exact_codewords = 0, lut16_codewords = 0;  ///< the most that gemv_lut and lut16 take
+  std::size_t int8_group = 0;                            ///< elements of a word of 8-bit products; 0: there are none
 };
 
 /// Cycles of one core, of an operation on one vector where not said otherwise. Measured by bench/layer and fitted: see
@@ -51,6 +53,8 @@ struct path_costs {
   double lut16_code, lut16_plane;  ///< the same up to 64, and more per further 64 entries
   double build_product;            ///< a vector multiply-add of building these tables
   double build_entry;              ///< the rest of building, per entry
+  double int8_word;                ///< a vector of words times a row's, in multiply-adds of floats
+  double int8_pack, int8_store;    ///< as pack and store
   std::array<double, 16> scale{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};  ///< of each path, by calibration
 };
 
@@ -77,7 +81,10 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0.12,
               0.03,
               1.2,
-              0.35};
+              0.35,
+              1,
+              6,
+              12};
     case isa::avx512:
       return {{1.27, 1.19, 1.01, 1.02},
               7.2,
@@ -99,7 +106,10 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0,
               0,
               1.2,
-              0.35};
+              0.35,
+              1.35,
+              6,
+              12};
     case isa::avx2:
       return {{0.99, 0.64, 0.64, 0.64},
               5.1,
@@ -121,9 +131,35 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0,
               0,
               1,
-              3};
+              3,
+              1.9,
+              6,
+              12};
     case isa::neon64:  // not measured
-      return {{1, 0.6, 0.6, 0.6}, 5, 9, 0.6, 1.5, 0.2, 0.1, 200, 110, 2, 1.5, 0.6, 25, 1.1, 0, 0, 0.6, 0, 0, 1, 5};
+      return {{1, 0.6, 0.6, 0.6},
+              5,
+              9,
+              0.6,
+              1.5,
+              0.2,
+              0.1,
+              200,
+              110,
+              2,
+              1.5,
+              0.6,
+              25,
+              1.1,
+              0,
+              0,
+              0.6,
+              0,
+              0,
+              1,
+              5,
+              4,
+              6,
+              12};
     case isa::sse2:
       return {{1.24, 0.74, 0.74, 0.74},
               6.4,
@@ -145,9 +181,35 @@ constexpr path_costs path_costs_of(isa target) noexcept {
               0,
               0,
               1,
-              5};
+              5,
+              1.5,
+              6,
+              12};
     case isa::scalar:
-      return {{1.2, 1.1, 1.1, 1.1}, 5, 9, 1.1, 1.5, 0.1, 0.1, 120, 150, 2, 1.5, 0.75, 10, 3, 0, 3, 5, 5, 0, 1, 5};
+      return {{1.2, 1.1, 1.1, 1.1},
+              5,
+              9,
+              1.1,
+              1.5,
+              0.1,
+              0.1,
+              120,
+              150,
+              2,
+              1.5,
+              0.75,
+              10,
+              3,
+              0,
+              3,
+              5,
+              5,
+              0,
+              1,
+              5,
+              3.2,
+              6,
+              12};
   }
   return {};
 }
@@ -171,6 +233,7 @@ class cost_model {
       case gemm_path::gemv: cycles = gemv() + reading(); break;
       case gemm_path::gemv_lut:
       case gemm_path::lut16: cycles = gemv_table(path) + reading(); break;
+      case gemm_path::int8: cycles = groups() * int8(); break;
       case gemm_path::automatic: break;
     }
     return cycles * costs_.scale[static_cast<std::size_t>(path)];
@@ -194,6 +257,13 @@ class cost_model {
   }
   [[nodiscard]] double decode() const noexcept {
     return real(shape_.rows * format_.cols) * multiply(shape_.columns) + move(ceil_div(shape_.rows, 384));
+  }
+  [[nodiscard]] double int8() const noexcept {
+    const std::size_t words = word_layout(kernels_.int8_group, format_.block_size).of_column(format_.blocks());
+    const double pack = shape_.window == 1 ? 2 * costs_.int8_pack : costs_.int8_pack;  // taps share the rounding
+    return costs_.int8_word * real(shape_.rows * words) * multiply(shape_.columns) +
+           real(vectors(shape_.columns)) *
+               (pack * real(format_.cols * ceil_div(shape_.rows, 1024)) + costs_.int8_store * real(shape_.rows));
   }
   [[nodiscard]] double lut() const noexcept {
     const std::size_t tasks = ceil_div(shape_.rows, 2048);
