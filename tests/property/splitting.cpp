@@ -5,118 +5,193 @@
 
 #include "support/guarded_array.hpp"
 #include "support/kernels.hpp"
+#include "support/product_paths.hpp"
 #include "support/random_pq.hpp"
 #include "support/thread_executor.hpp"
 
 #include <bitpq/gemm/dense.hpp>
+
+#include <set>
 
 using bitpq::executor_ref;
 using bitpq::gemm_path;
 using bitpq::kernel_table;
 using bitpq::matrix_view;
 using bitpq::nchw_view;
+using bitpq::prepacked_matrix;
 using namespace bitpq_test;
 
 namespace {
 
-/// A product whose every part is awkward: a tail block, several codebooks, several tasks of rows and panels of columns.
+/// A product, by default one whose every part is awkward: a tail block, several codebooks, several tasks of rows and
+/// panels of columns.
 template <class T>
 struct product {
-  static constexpr std::size_t rows = 2051, cols = 27, n = 171;
-  bitpq::pq_matrix<T> w = random_pq<T>({rows, cols, 4, 11, 3}, 1);
+  bitpq::code_format format{2051, 27, 4, 11, 3};
+  std::size_t n = 171, rows = format.rows, cols = format.cols;
+  bitpq::pq_matrix<T> w = random_pq<T>(format, 1);
   std::vector<T> x = random_values<T>(cols * n, 2), bias = random_values<T>(rows, 3);
   std::vector<T> residual = random_values<T>(rows * n, 4);
 
-  [[nodiscard]] std::vector<T> run(const kernel_table<T>& k, gemm_path path, executor_ref exec = {}) const {
+  /// Columns [first, first + count) into their place in y.
+  void run(const prepacked_matrix<T>& packed, gemm_path path, std::size_t first, std::size_t count, std::vector<T>& y,
+           executor_ref exec = {}) const {
+    const matrix_view<const T> from(x.data(), cols, n), onto(residual.data(), rows, n);
+    const matrix_view<T> to(y.data(), rows, n);
+    gemm(packed, from.block(0, first, cols, count), to.block(0, first, rows, count),
+         {bias, onto.block(0, first, rows, count), true}, exec, path);
+  }
+  [[nodiscard]] std::vector<T> run(const prepacked_matrix<T>& packed, gemm_path path, executor_ref exec = {}) const {
     std::vector<T> y(rows * n);
-    gemm(bitpq::prepacked_matrix<T>(w, k), {x.data(), cols, n}, {y.data(), rows, n},
-         {bias, matrix_view<const T>(residual.data(), rows, n), true}, exec, path);
+    run(packed, path, 0, n, y, exec);
     return y;
   }
 };
 
+/// Products whose rows, columns or both are cut into other tasks when there are more threads.
+const std::vector<std::pair<bitpq::code_format, std::size_t>> products{
+    {{2051, 27, 4, 11, 3}, 171},  // several panels
+    {{700, 96, 8, 16, 2}, 20},    // a part of one
+    {{131, 1200, 9, 300, 1}, 9},  // codes of 16 bits, several runs of the depth
+    {{1030, 70, 1, 64, 1}, 3},
+};
+
+struct convolution_shape {
+  const char* name;
+  std::size_t batch, in, out;
+  bitpq::extent2 image, kernel;
+  bitpq::conv2d_options options;
+  std::size_t d, codewords;
+};
+
+// stride, padding, dilation, groups
+const std::vector<convolution_shape> convolutions{
+    {"all unequal", 5, 6, 8, {7, 5}, {3, 3}, {{2, 1}, {1, 2}, {1, 1}, 2}, 9, 40},
+    {"3x3, same", 5, 20, 130, {9, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 9, 16},
+    {"3x3, two filters a block, two groups", 3, 10, 60, {6, 6}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 2}, 18, 20},
+    {"depthwise", 4, 37, 74, {11, 9}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 37}, 9, 16},
+    {"depthwise, wide", 2, 3, 3, {2, 700}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 3}, 3, 16},
+    {"1x1, stride 2", 3, 32, 450, {6, 5}, {1, 1}, {{2, 2}, {0, 0}, {1, 1}, 1}, 8, 30},
+    {"few pixels", 4, 12, 600, {3, 4}, {3, 3}, {}, 9, 16},
+    {"1x1, few pixels", 7, 64, 1100, {1, 1}, {1, 1}, {}, 8, 16},
+};
+
 template <class T>
 struct convolution {
-  static constexpr std::size_t batch = 5, in = 6, out = 8, h = 7, wide = 5;
-  bitpq::layer_geometry g = bitpq::layer_geometry::conv2d(out, in, {3, 3}, {{2, 1}, {1, 2}, {1, 1}, 2});
-  bitpq::pq_matrix<T> w = random_pq<T>({g.rows(), g.cols(), 9, 40, 1}, 5);
-  bitpq::extent2 size = g.output_size({h, wide});
-  std::size_t image = in * h * wide, map = out * size.h * size.w;
-  std::vector<T> x = random_values<T>(batch * image, 6);
+  explicit convolution(const convolution_shape& shape) : s(shape) {}
+
+  const convolution_shape& s;
+  bitpq::layer_geometry g = bitpq::layer_geometry::conv2d(s.out, s.in, s.kernel, s.options);
+  bitpq::pq_matrix<T> w = random_pq<T>({g.rows(), g.cols(), s.d, s.codewords, 1}, 5);
+  bitpq::extent2 size = g.output_size(s.image);
+  std::size_t image = s.in * s.image.h * s.image.w, map = s.out * size.h * size.w;
+  std::vector<T> x = random_values<T>(s.batch * image, 6);
 
   /// Images [first, first + count) into their place in y.
-  void run(const kernel_table<T>& k, gemm_path path, std::size_t first, std::size_t count, std::vector<T>& y,
+  void run(const prepacked_matrix<T>& packed, gemm_path path, std::size_t first, std::size_t count, std::vector<T>& y,
            executor_ref exec = {}) const {
-    conv2d(bitpq::prepacked_matrix<T>(w, k), g, nchw_view<const T>(x.data() + first * image, count, in, h, wide),
-           nchw_view<T>(y.data() + first * map, count, out, size.h, size.w), {}, exec, path);
+    conv2d(packed, g, nchw_view<const T>(x.data() + first * image, count, s.in, s.image.h, s.image.w),
+           nchw_view<T>(y.data() + first * map, count, s.out, size.h, size.w), {}, exec, path);
+  }
+  [[nodiscard]] std::vector<T> run(const prepacked_matrix<T>& packed, gemm_path path, executor_ref exec = {}) const {
+    std::vector<T> y(s.batch * map);
+    run(packed, path, 0, s.batch, y, exec);
+    return y;
+  }
+  [[nodiscard]] std::vector<gemm_path> paths(const prepacked_matrix<T>& packed) const {
+    return paths_of(bitpq::plan_conv2d(packed, g, s.batch, s.image));
   }
 };
 
-constexpr gemm_path product_paths[] = {gemm_path::decode, gemm_path::lut, gemm_path::gemv};
-constexpr gemm_path convolution_paths[] = {gemm_path::decode, gemm_path::lut, gemm_path::automatic};
+/// Calls f(case, packed, path) for every path that serves a product or a convolution, automatic where `free`: that one
+/// may take another path for a part than for the whole.
+template <class T, class F>
+void for_each_product(bool free, const F& f) {
+  for (const auto& [format, n] : products) {
+    const product<T> p{format, n};
+    for_each_isa<T>([&](const kernel_table<T>& k) {
+      const prepacked_matrix<T> packed(p.w, k, bitpq::precision::int8);
+      for (const gemm_path path : paths_of(bitpq::plan_gemm(packed, p.n))) {
+        INFO(p.rows << " x " << p.cols << " x " << p.n << ", " << bitpq::to_string(path));
+        if (free || path != gemm_path::automatic) f(p, packed, path);
+      }
+    });
+  }
+}
+template <class T, class F>
+void for_each_convolution(bool free, const F& f) {
+  for (const convolution_shape& shape : convolutions) {
+    const convolution<T> c(shape);
+    for_each_isa<T>([&](const kernel_table<T>& k) {
+      const prepacked_matrix<T> packed(c.w, k, bitpq::precision::int8);
+      for (const gemm_path path : c.paths(packed)) {
+        INFO(shape.name << ", " << bitpq::to_string(path));
+        if (free || path != gemm_path::automatic) f(c, packed, path);
+      }
+    });
+  }
+}
+
+/// Whether f(executor) returns the same, whoever runs the tasks.
+template <class F>
+void check_executors(const F& f) {
+  const auto alone = f(executor_ref());
+  CHECK(f(backward_executor{}) == alone);
+  for (const std::size_t threads : {2U, 3U, 4U, 7U}) {
+    INFO(threads << " threads");
+    const thread_executor exec(threads);
+    CHECK(f(executor_ref(exec)) == alone);
+  }
+}
 
 }  // namespace
 
 TEMPLATE_TEST_CASE("a product in parts is the product", "", float, double) {
-  const product<TestType> p;
-  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    const bitpq::prepacked_matrix<TestType> packed(p.w, k);
-    for (const gemm_path path : product_paths) {
-      const std::vector<TestType> whole = p.run(k, path);
-      for (const std::size_t step : {1U, 3U, 16U, 37U, 130U}) {
-        INFO(bitpq::to_string(path) << ", " << step << " columns at a time");
-        std::vector<TestType> y(whole.size());
-        const matrix_view<const TestType> x(p.x.data(), p.cols, p.n), residual(p.residual.data(), p.rows, p.n);
-        const matrix_view<TestType> out(y.data(), p.rows, p.n);
-        for (std::size_t first = 0; first < p.n; first += step) {
-          const std::size_t n = std::min(step, p.n - first);
-          gemm(packed, x.block(0, first, p.cols, n), out.block(0, first, p.rows, n),
-               {p.bias, residual.block(0, first, p.rows, n), true}, {}, path);
-        }
-        REQUIRE(y == whole);
-      }
+  for_each_product<TestType>(false, [](const auto& p, const auto& packed, gemm_path path) {
+    const std::vector<TestType> whole = p.run(packed, path);
+    for (const std::size_t step : {1U, 3U, 16U, 37U, 130U}) {
+      INFO(step << " columns at a time");
+      std::vector<TestType> y(whole.size());
+      for (std::size_t first = 0; first < p.n; first += step)
+        p.run(packed, path, first, std::min(step, p.n - first), y);
+      REQUIRE(y == whole);
     }
   });
 }
 
 TEMPLATE_TEST_CASE("a convolution of a batch in parts is the convolution of the batch", "", float, double) {
-  const convolution<TestType> c;
-  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    for (const gemm_path path : {gemm_path::decode, gemm_path::lut}) {
-      INFO(bitpq::to_string(path));
-      std::vector<TestType> whole(c.batch * c.map), parts(whole.size()), singly(whole.size());
-      c.run(k, path, 0, c.batch, whole);
-      c.run(k, path, 0, 2, parts);
-      c.run(k, path, 2, 3, parts);
-      for (std::size_t i = 0; i < c.batch; ++i) c.run(k, path, i, 1, singly);
-      CHECK(parts == whole);
-      CHECK(singly == whole);
-    }
+  for_each_convolution<TestType>(false, [](const auto& c, const auto& packed, gemm_path path) {
+    const std::vector<TestType> whole = c.run(packed, path);
+    std::vector<TestType> parts(whole.size()), singly(whole.size());
+    c.run(packed, path, 0, 2, parts);
+    if (c.s.batch > 2) c.run(packed, path, 2, c.s.batch - 2, parts, thread_executor(3));
+    for (std::size_t i = 0; i < c.s.batch; ++i) c.run(packed, path, i, 1, singly);
+    CHECK(parts == whole);
+    CHECK(singly == whole);
   });
 }
 
-TEMPLATE_TEST_CASE("any executor computes the same bits", "", float, double) {
-  const product<TestType> p;
-  const convolution<TestType> c;
-  const thread_executor four(4), two(2);
-  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    for (const gemm_path path : product_paths) {
-      INFO(bitpq::to_string(path));
-      const std::vector<TestType> alone = p.run(k, path);
-      CHECK(p.run(k, path, four) == alone);
-      CHECK(p.run(k, path, two) == alone);
-      CHECK(p.run(k, path, backward_executor{}) == alone);
-    }
-    for (const gemm_path path : convolution_paths) {
-      INFO("convolution, " << bitpq::to_string(path));
-      std::vector<TestType> alone(c.batch * c.map), together(alone.size()), backward(alone.size());
-      c.run(k, path, 0, c.batch, alone);
-      c.run(k, path, 0, c.batch, together, four);
-      c.run(k, path, 0, c.batch, backward, backward_executor{});
-      CHECK(together == alone);
-      CHECK(backward == alone);
-    }
+TEMPLATE_TEST_CASE("any executor computes the same product", "", float, double) {
+  for_each_product<TestType>(true, [](const auto& p, const auto& packed, gemm_path path) {
+    check_executors([&](executor_ref exec) { return p.run(packed, path, exec); });
   });
+}
+
+TEMPLATE_TEST_CASE("any executor computes the same convolution", "", float, double) {
+  for_each_convolution<TestType>(true, [](const auto& c, const auto& packed, gemm_path path) {
+    check_executors([&](executor_ref exec) { return c.run(packed, path, exec); });
+  });
+}
+
+TEST_CASE("every path is among those that are split and shared here") {
+  std::set<gemm_path> seen;
+  for_each_product<float>(false, [&](const auto&, const auto&, gemm_path path) { seen.insert(path); });
+  for_each_convolution<float>(false, [&](const auto&, const auto&, gemm_path path) { seen.insert(path); });
+  for (const gemm_path path : bitpq::all_gemm_paths) {
+    INFO(bitpq::to_string(path));
+    const bool tables_of_16_bits = bitpq::kernels<float>().lookup.lut16_codewords > 0;
+    CHECK((seen.count(path) == 1 || (path == gemm_path::lut16 && !tables_of_16_bits)));
+  }
 }
 
 TEMPLATE_TEST_CASE("dense products are the same bits for any executor and split", "", float, double) {
@@ -133,7 +208,7 @@ TEMPLATE_TEST_CASE("dense products are the same bits for any executor and split"
     bitpq::dense_gemm(w, x.block(0, 20, p.cols, p.n - 20), out.block(0, 20, p.rows, p.n - 20), {}, {}, k);
     CHECK(other == whole);
     // The decode path multiplies the very same numbers in the very same order.
-    gemm(bitpq::prepacked_matrix<TestType>(p.w, k), x, out, {}, {}, gemm_path::decode);
+    gemm(prepacked_matrix<TestType>(p.w, k), x, out, {}, {}, gemm_path::decode);
     CHECK(other == whole);
   });
 }
@@ -144,8 +219,8 @@ TEMPLATE_TEST_CASE("operands may lie anyhow in memory", "", float, double) {
   const std::vector<TestType> values = random_values<TestType>(cols * n, 2),
                               onto = random_values<TestType>(rows * n, 3);
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    const bitpq::prepacked_matrix<TestType> packed(w, k);
-    for (const gemm_path path : product_paths) {
+    const prepacked_matrix<TestType> packed(w, k, bitpq::precision::int8);
+    for (const gemm_path path : paths_of(bitpq::plan_gemm(packed, n))) {
       std::vector<TestType> plain(rows * n);
       gemm(packed, {values.data(), cols, n}, {plain.data(), rows, n},
            {{}, matrix_view<const TestType>(onto.data(), rows, n), false}, {}, path);

@@ -45,6 +45,8 @@ inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
   text.imbue(std::locale::classic());
   const std::size_t few = 8;  // columns of a convolution that are worth reading one by one
   const std::size_t table = format.codewords * kernels.lut_width * kernels.element;
+  const std::size_t transformed =
+      winograd_positions * format.codebooks * format.codewords * (format.block_size / 9) * kernels.element;
   const std::size_t most = path == gemm_path::gemv_lut ? kernels.exact_codewords : kernels.lut16_codewords;
   if (path == gemm_path::lut && 2 * table > max_scratch / 2)
     text << "two tables of " << format.codewords << " codewords take " << 2 * table << " bytes";
@@ -62,6 +64,8 @@ inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
          << shape.columns;
   else if (path == gemm_path::winograd && shape.winograd_tiles == 0)
     text << "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters";
+  else if (path == gemm_path::winograd && transformed > max_scratch / 2)
+    text << format.codebooks << " x " << format.codewords << " transformed codewords take " << transformed << " bytes";
   else if (path == gemm_path::depthwise && !shape.depthwise)
     text << "takes convolutions with one input channel per group";
   return text.str();

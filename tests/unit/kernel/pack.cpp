@@ -50,3 +50,19 @@ TEMPLATE_TEST_CASE("pack_rows copies rows and nothing else", "", float, double) 
     }
   });
 }
+
+TEMPLATE_TEST_CASE("gather_runs reads no further than the last element of a run", "", float, double) {
+  for_each_isa<TestType>([](const kernel_table<TestType>& k) {
+    for (const std::size_t step : {1U, 2U, 3U})
+      for (std::size_t length = 1; length <= 70; ++length) {
+        // The source ends with the run: a sanitizer sees what reads beyond.
+        const std::vector<TestType> src = random_integers<TestType>((length - 1) * step + 1, length);
+        std::vector<TestType> dst(length + 1, TestType{12345}), want = dst;
+        for (std::size_t i = 0; i < length; ++i) want[i] = src[i * step];
+        const copy_run run{0, 0, length};
+        k.gather_runs(src.data(), static_cast<std::ptrdiff_t>(step), &run, 1, dst.data());
+        INFO(length << " elements, step " << step);
+        REQUIRE(dst == want);
+      }
+  });
+}

@@ -21,31 +21,37 @@ inline namespace v1 {
 namespace detail {
 
 /// The taps of a kernel along one axis. Tap t of output o reads padded element o * stride + t * dilation: element
-/// o + shift(t) of those with one remainder by the stride, their phase. Phases repeat every `period` taps.
+/// o + shift(t) of those with one remainder by the stride, their phase. Phases repeat every `period` taps. Where that
+/// takes less room for `outputs` outputs, for taps are far apart, every tap has a phase of its own, without a shift.
 struct tap_axis {
   std::size_t taps, dilation, stride, padding, period;
+  bool apart;
 
-  tap_axis(std::size_t tap_count, std::size_t tap_dilation, std::size_t tap_stride, std::size_t tap_padding) noexcept
+  tap_axis(std::size_t tap_count, std::size_t tap_dilation, std::size_t tap_stride, std::size_t tap_padding,
+           std::size_t outputs) noexcept
       : taps(tap_count),
         dilation(tap_dilation),
         stride(tap_stride),
         padding(tap_padding),
-        period((std::min)(taps, stride / std::gcd(dilation, stride))) {}
+        period((std::min)(taps, stride / std::gcd(dilation, stride))),
+        apart(taps * outputs / period < outputs + (taps - 1) * dilation / stride) {
+    if (apart) period = taps;
+  }
 
   [[nodiscard]] std::size_t phase(std::size_t tap) const noexcept { return tap % period; }
-  [[nodiscard]] std::size_t shift(std::size_t tap) const noexcept { return tap * dilation / stride; }
+  [[nodiscard]] std::size_t shift(std::size_t tap) const noexcept { return apart ? 0 : tap * dilation / stride; }
   [[nodiscard]] std::size_t reach() const noexcept { return shift(taps - 1); }
   /// Padded element `i` of a phase.
   [[nodiscard]] std::size_t element(std::size_t phase, std::size_t i) const noexcept {
-    return i * stride + phase * dilation % stride;
+    return i * stride + (apart ? phase * dilation : phase * dilation % stride);
   }
-  /// Elements [first, second) of a phase, of `count`, that lie inside an image of that size.
-  [[nodiscard]] std::pair<std::size_t, std::size_t> inside(std::size_t phase, std::size_t count,
+  /// Elements [first, second) of a phase, of `count` from `from` on, that lie inside an image of that size.
+  [[nodiscard]] std::pair<std::size_t, std::size_t> inside(std::size_t phase, std::size_t from, std::size_t count,
                                                            std::size_t size) const noexcept {
-    const std::size_t from = element(phase, 0);
-    const std::size_t begin = from >= padding ? 0 : ceil_div(padding - from, stride);
-    const std::size_t end = size + padding <= from ? 0 : ceil_div(size + padding - from, stride);
-    return {begin, (std::min)(end, count)};
+    const std::size_t zeroth = element(phase, 0);
+    const std::size_t begin = zeroth >= padding ? 0 : ceil_div(padding - zeroth, stride);
+    const std::size_t end = size + padding <= zeroth ? 0 : ceil_div(size + padding - zeroth, stride);
+    return {(std::max)(begin, from), (std::min)(end, from + count)};
   }
 };
 
@@ -84,8 +90,6 @@ class convolution_columns {
         x_(x),
         g_(geometry),
         out_(out),
-        down_(g_.kernel.h, g_.conv.dilation.h, g_.conv.stride.h, g_.conv.padding.h),
-        right_(g_.kernel.w, g_.conv.dilation.w, g_.conv.stride.w, g_.conv.padding.w),
         direct_(!windowed && g_.window() == 1 && g_.conv.padding == extent2{0, 0}),
         whole_(g_.conv.stride == extent2{1, 1} &&
                x_.stride(2) == static_cast<std::ptrdiff_t>(x_.width()) * x_.stride(3)) {}
@@ -96,23 +100,37 @@ class convolution_columns {
     copy_run* fills;    ///< from a channel of the input to the window
     std::size_t* taps;  ///< where in the window each tap begins
     element* window;
+    tap_axis down, right;
+    std::size_t width;  ///< of a row of the window
     std::size_t plane;  ///< elements of one phase of the window
     std::size_t window_size;
+    bool one_row;  ///< pixels that the window holds neighbours of together are of one row of the output
     std::size_t pixel_count = 0, fill_count = 0;
   };
 
   [[nodiscard]] workspace cut(scratch_cutter& memory, std::size_t panel) const noexcept {
-    if (direct_) return {memory.take<copy_run>(panel), nullptr, nullptr, nullptr, 0, 0};
-    const std::size_t images = (std::min)(x_.batch(), (panel - 1) / (out_.h * out_.w) + 2);
-    const std::size_t rows = (std::min)(x_.batch() * out_.h, (panel - 1) / out_.w + 2) + images * down_.reach();
-    const std::size_t phases = down_.period * right_.period, plane = rows * window_width();
+    const bool one_row = !direct_ && out_.w >= panel;
+    const std::size_t out_rows = (std::min)(x_.batch() * out_.h, (panel - 1) / out_.w + 2);
+    const tap_axis down(g_.kernel.h, g_.conv.dilation.h, g_.conv.stride.h, g_.conv.padding.h,
+                        one_row ? 1 : (std::min)(out_.h, out_rows));
+    const tap_axis right(g_.kernel.w, g_.conv.dilation.w, g_.conv.stride.w, g_.conv.padding.w,
+                         (std::min)(out_.w, panel));
+    if (direct_) return {memory.take<copy_run>(panel), nullptr, nullptr, nullptr, down, right, 0, 0, 0, one_row};
+    // Pieces of the panel that share no rows of the window.
+    const std::size_t pieces = one_row ? out_rows : (std::min)(x_.batch(), (panel - 1) / (out_.h * out_.w) + 2);
+    const std::size_t rows = out_rows + pieces * down.reach(), width = (std::min)(out_.w, panel) + right.reach();
+    const std::size_t phases = down.period * right.period, plane = rows * width;
     const std::size_t size = phases * plane + copy_slack;
     return {memory.take<copy_run>(panel),
             memory.take<copy_run>(rows * phases),
             memory.take<std::size_t>(g_.window()),
             memory.take<element>(size),
+            down,
+            right,
+            width,
             plane,
-            size};
+            size,
+            one_row};
   }
 
   /// See multiply_panels.
@@ -153,10 +171,9 @@ class convolution_columns {
   void fill(workspace& memory, const T* channel) const noexcept {
     packing_.gather(channel, step(), memory.fills, memory.fill_count, memory.window);
   }
-  [[nodiscard]] std::size_t window_width() const noexcept { return out_.w + right_.reach(); }
   /// From one output's elements to the next one's in a row of the input.
   [[nodiscard]] std::ptrdiff_t step() const noexcept {
-    return x_.stride(3) * static_cast<std::ptrdiff_t>(right_.stride);
+    return x_.stride(3) * static_cast<std::ptrdiff_t>(g_.conv.stride.w);
   }
 
   /// Finds the runs of columns column .. column + n.
@@ -165,13 +182,15 @@ class convolution_columns {
       std::fill_n(memory.window, memory.window_size, element{0});
       for (std::size_t y = 0; y < g_.kernel.h; ++y)
         for (std::size_t x = 0; x < g_.kernel.w; ++x)
-          memory.taps[y * g_.kernel.w + x] = (down_.phase(y) * right_.period + right_.phase(x)) * memory.plane +
-                                             down_.shift(y) * window_width() + right_.shift(x);
+          memory.taps[y * g_.kernel.w + x] =
+              (memory.down.phase(y) * memory.right.period + memory.right.phase(x)) * memory.plane +
+              memory.down.shift(y) * memory.width + memory.right.shift(x);
     }
     std::size_t window_row = 0;
     for (std::size_t lane = 0; lane < n;) {
       const std::size_t image = (column + lane) / (out_.h * out_.w), pixel = (column + lane) % (out_.h * out_.w);
-      const std::size_t pixels = (std::min)(n - lane, out_.h * out_.w - pixel);  // of this image
+      const std::size_t rest = memory.one_row ? out_.w - pixel % out_.w : out_.h * out_.w - pixel;
+      const std::size_t pixels = (std::min)(n - lane, rest);
       if (direct_)
         read_in_place(memory, image, pixel, pixels, lane);
       else
@@ -187,7 +206,7 @@ class convolution_columns {
       const std::size_t y = (pixel + done) / out_.w, x = (pixel + done) % out_.w;
       const std::size_t length = whole_ ? pixels : (std::min)(pixels - done, out_.w - x);
       memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
-                                                 static_cast<std::ptrdiff_t>(y * down_.stride) * x_.stride(2) +
+                                                 static_cast<std::ptrdiff_t>(y * g_.conv.stride.h) * x_.stride(2) +
                                                  static_cast<std::ptrdiff_t>(x) * step(),
                                              lane + done, length, image};
       done += length;
@@ -197,39 +216,44 @@ class convolution_columns {
   /// Adds `pixels` pixels of an image to the window, from its row `window_row` on; returns the rows they take.
   std::size_t see(workspace& memory, std::size_t image, std::size_t pixel, std::size_t pixels, std::size_t lane,
                   std::size_t window_row) const noexcept {
-    const std::size_t first = pixel / out_.w, rows = (pixel + pixels - 1) / out_.w - first + 1 + down_.reach();
+    const std::size_t first = pixel / out_.w, left = memory.one_row ? pixel % out_.w : 0;
+    const std::size_t rows = (pixel + pixels - 1) / out_.w - first + 1 + memory.down.reach();
+    const std::size_t columns = memory.one_row ? pixels + memory.right.reach() : memory.width;
     for (std::size_t done = 0; done < pixels;) {
       const std::size_t x = (pixel + done) % out_.w, length = (std::min)(pixels - done, out_.w - x);
       const std::size_t y = window_row + (pixel + done) / out_.w - first;
-      memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(y * window_width() + x), lane + done, length};
+      memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(y * memory.width + x - left), lane + done,
+                                             length};
       done += length;
     }
-    for (std::size_t down = 0; down < down_.period; ++down)
-      for (std::size_t right = 0; right < right_.period; ++right) {
-        element* const plane = memory.window + (down * right_.period + right) * memory.plane;
+    for (std::size_t down = 0; down < memory.down.period; ++down)
+      for (std::size_t right = 0; right < memory.right.period; ++right) {
+        const std::size_t plane = (down * memory.right.period + right) * memory.plane;
         for (std::size_t r = 0; r < rows; ++r)
-          see_row(memory, image, down_.element(down, first + r), right,
-                  static_cast<std::size_t>(plane - memory.window) + (window_row + r) * window_width());
+          see_row(memory, image, memory.down.element(down, first + r), right, left, columns,
+                  plane + (window_row + r) * memory.width);
       }
     return rows;
   }
 
-  /// Adds the part of a padded row that lies inside the image to the window, at its element `to`.
-  void see_row(workspace& memory, std::size_t image, std::size_t y, std::size_t phase, std::size_t to) const noexcept {
-    const auto [begin, end] = right_.inside(phase, window_width(), x_.width());
-    if (begin >= end || y < down_.padding || y - down_.padding >= x_.height()) return;
-    const std::size_t x = right_.element(phase, begin) - right_.padding;
+  /// Adds what lies inside the image, of `columns` elements of a phase of a padded row from `left` on, to the window,
+  /// which holds them from its element `to` on.
+  void see_row(workspace& memory, std::size_t image, std::size_t y, std::size_t phase, std::size_t left,
+               std::size_t columns, std::size_t to) const noexcept {
+    const std::size_t above = memory.down.padding;
+    const auto [begin, end] = memory.right.inside(phase, left, columns, x_.width());
+    if (begin >= end || y < above || y - above >= x_.height()) return;
+    const std::size_t x = memory.right.element(phase, begin) - memory.right.padding;
     memory.fills[memory.fill_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
-                                             static_cast<std::ptrdiff_t>(y - down_.padding) * x_.stride(2) +
+                                             static_cast<std::ptrdiff_t>(y - above) * x_.stride(2) +
                                              static_cast<std::ptrdiff_t>(x) * x_.stride(3),
-                                         to + begin, end - begin, image};
+                                         to + begin - left, end - begin, image};
   }
 
   Packing packing_;
   nchw_view<const T> x_;
   layer_geometry g_;
   extent2 out_;
-  tap_axis down_, right_;
   bool direct_;  // every element of a row of the matrix is one of a channel: 1 x 1 without padding
   bool whole_;   // and its rows follow one another
 };

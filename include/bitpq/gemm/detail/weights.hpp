@@ -105,10 +105,11 @@ class tabulated_weights {
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
   [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
   [[nodiscard]] std::size_t panel() const noexcept { return kernels().lut_width; }
-  /// Long runs of columns are packed and stored faster; the sums are to stay in the second-level cache.
+  /// Long runs of columns are packed and stored faster; the sums are to stay in the second-level cache, and so are the
+  /// inputs, of which a long block may take many.
   [[nodiscard]] std::size_t max_panels() const noexcept {
-    const std::size_t fitting = (std::size_t{1} << 18) / ((std::min)(w_->rows(), max_rows()) * panel() * sizeof(T));
-    return std::clamp(fitting, std::size_t{1}, std::size_t{4});
+    const std::size_t most = (std::max)((std::min)(w_->rows(), max_rows()), max_depth());
+    return std::clamp((std::size_t{1} << 18) / (most * panel() * sizeof(T)), std::size_t{1}, std::size_t{4});
   }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 2048; }
   /// A table costs codewords / rows of the dense product, so it is to serve many rows.
