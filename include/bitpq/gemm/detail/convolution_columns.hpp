@@ -49,13 +49,38 @@ struct tap_axis {
   }
 };
 
+/// How elements get from the input to panels: as they are.
 template <scalar T>
+struct exact_packing {
+  using element = T;
+  const kernel_table<T>* kernels;
+
+  exact_packing(const kernel_table<T>& table) noexcept  // NOLINT(google-explicit-constructor): kernels are a packing
+      : kernels(&table) {}
+
+  void gather(const T* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count, T* dst) const noexcept {
+    kernels->gather_runs(src, step, runs, count, dst);
+  }
+  /// The same run of each of `rows` channels.
+  void pack(const T* src, std::ptrdiff_t channel, const copy_run& run, T* dst, std::size_t ld,
+            std::size_t rows) const noexcept {
+    kernels->pack_rows(src + run.from, channel, dst + run.to, ld, rows, run.length);
+  }
+  void copy(const T* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs, std::size_t count, T* dst,
+            std::size_t ld) const noexcept {
+    kernels->copy_runs(src, offsets, rows, runs, count, dst, ld);
+  }
+};
+
+template <scalar T, class Packing = exact_packing<T>>
 class convolution_columns {
  public:
+  using element = typename Packing::element;
+
   /// `windowed`: never read a panel without the window, see `look`.
-  convolution_columns(const kernel_table<T>& kernels, const nchw_view<const T>& x, const layer_geometry& geometry,
-                      extent2 out, bool windowed = false) noexcept
-      : kernels_(&kernels),
+  convolution_columns(const Packing& packing, const nchw_view<const T>& x, const layer_geometry& geometry, extent2 out,
+                      bool windowed = false) noexcept
+      : packing_(packing),
         x_(x),
         g_(geometry),
         out_(out),
@@ -70,7 +95,7 @@ class convolution_columns {
     copy_run* pixels;   ///< from the window (or a channel of the input) to a row of the panel
     copy_run* fills;    ///< from a channel of the input to the window
     std::size_t* taps;  ///< where in the window each tap begins
-    T* window;
+    element* window;
     std::size_t plane;  ///< elements of one phase of the window
     std::size_t window_size;
     std::size_t pixel_count = 0, fill_count = 0;
@@ -81,35 +106,34 @@ class convolution_columns {
     const std::size_t images = (std::min)(x_.batch(), (panel - 1) / (out_.h * out_.w) + 2);
     const std::size_t rows = (std::min)(x_.batch() * out_.h, (panel - 1) / out_.w + 2) + images * down_.reach();
     const std::size_t phases = down_.period * right_.period, plane = rows * window_width();
-    const std::size_t size = phases * plane + kernels_->lanes;
+    const std::size_t size = phases * plane + copy_slack;
     return {memory.take<copy_run>(panel),
             memory.take<copy_run>(rows * phases),
             memory.take<std::size_t>(g_.window()),
-            memory.take<T>(size),
+            memory.take<element>(size),
             plane,
             size};
   }
 
   /// See multiply_panels.
   void pack(workspace& memory, std::size_t group, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n,
-            T* dst, std::size_t ld) const noexcept {
+            element* dst, std::size_t ld) const noexcept {
     if (memory.pixel_count == 0) locate(memory, column, n);  // once for all runs of the depth
     if (direct_ && memory.pixel_count == 1 && step() == 1) {
-      kernels_->pack_rows(channel_of(group, k0) + memory.pixels->from, x_.stride(1), dst, ld, k1 - k0, n);
+      packing_.pack(channel_of(group, k0), x_.stride(1), *memory.pixels, dst, ld, k1 - k0);
       return;
     }
     const std::size_t taps = g_.window();
     for (std::size_t k = k0; k < k1;) {
       const T* const channel = channel_of(group, k / taps);
       if (direct_) {
-        kernels_->gather_runs(channel, step(), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
+        packing_.gather(channel, step(), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
         ++k;
         continue;
       }
       fill(memory, channel);
       const std::size_t tap = k % taps, rows = (std::min)(taps - tap, k1 - k);
-      kernels_->copy_runs(memory.window, memory.taps + tap, rows, memory.pixels, memory.pixel_count,
-                          dst + (k - k0) * ld, ld);
+      packing_.copy(memory.window, memory.taps + tap, rows, memory.pixels, memory.pixel_count, dst + (k - k0) * ld, ld);
       k += rows;
     }
   }
@@ -127,7 +151,7 @@ class convolution_columns {
     return x_.data_handle() + static_cast<std::ptrdiff_t>(group * g_.in_per_group() + channel) * x_.stride(1);
   }
   void fill(workspace& memory, const T* channel) const noexcept {
-    kernels_->gather_runs(channel, step(), memory.fills, memory.fill_count, memory.window);
+    packing_.gather(channel, step(), memory.fills, memory.fill_count, memory.window);
   }
   [[nodiscard]] std::size_t window_width() const noexcept { return out_.w + right_.reach(); }
   /// From one output's elements to the next one's in a row of the input.
@@ -138,7 +162,7 @@ class convolution_columns {
   /// Finds the runs of columns column .. column + n.
   void locate(workspace& memory, std::size_t column, std::size_t n) const noexcept {
     if (!direct_) {
-      std::fill_n(memory.window, memory.window_size, T{0});
+      std::fill_n(memory.window, memory.window_size, element{0});
       for (std::size_t y = 0; y < g_.kernel.h; ++y)
         for (std::size_t x = 0; x < g_.kernel.w; ++x)
           memory.taps[y * g_.kernel.w + x] = (down_.phase(y) * right_.period + right_.phase(x)) * memory.plane +
@@ -165,7 +189,7 @@ class convolution_columns {
       memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
                                                  static_cast<std::ptrdiff_t>(y * down_.stride) * x_.stride(2) +
                                                  static_cast<std::ptrdiff_t>(x) * step(),
-                                             lane + done, length};
+                                             lane + done, length, image};
       done += length;
     }
   }
@@ -182,7 +206,7 @@ class convolution_columns {
     }
     for (std::size_t down = 0; down < down_.period; ++down)
       for (std::size_t right = 0; right < right_.period; ++right) {
-        T* const plane = memory.window + (down * right_.period + right) * memory.plane;
+        element* const plane = memory.window + (down * right_.period + right) * memory.plane;
         for (std::size_t r = 0; r < rows; ++r)
           see_row(memory, image, down_.element(down, first + r), right,
                   static_cast<std::size_t>(plane - memory.window) + (window_row + r) * window_width());
@@ -198,10 +222,10 @@ class convolution_columns {
     memory.fills[memory.fill_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
                                              static_cast<std::ptrdiff_t>(y - down_.padding) * x_.stride(2) +
                                              static_cast<std::ptrdiff_t>(x) * x_.stride(3),
-                                         to + begin, end - begin};
+                                         to + begin, end - begin, image};
   }
 
-  const kernel_table<T>* kernels_;
+  Packing packing_;
   nchw_view<const T> x_;
   layer_geometry g_;
   extent2 out_;
