@@ -2,7 +2,7 @@
 #pragma once
 
 // How the library borrows threads: it never makes any. The caller passes an executor; the default runs in the calling
-// thread. Work is cut into tasks by the data alone, never by the number of workers, so results do not depend on it.
+// thread. How work is cut into tasks never changes a result, so that results do not depend on the number of workers.
 
 #include <bitpq/core/concepts.hpp>
 

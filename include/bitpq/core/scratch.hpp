@@ -6,32 +6,33 @@
 
 #include <bitpq/core/aligned_buffer.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
-#include <vector>
 
 namespace bitpq {
 inline namespace v1 {
 
 namespace detail {
-inline std::vector<aligned_buffer<std::byte>>& idle_scratch() noexcept {
-  thread_local std::vector<aligned_buffer<std::byte>> idle;
+/// A few: calls inside calls are rare and not deep.
+using scratch_slots = std::array<aligned_buffer<std::byte>, 4>;
+
+inline scratch_slots& idle_scratch() noexcept {
+  thread_local scratch_slots idle;
   return idle;
 }
 }  // namespace detail
 
 /// Gives the memory that this thread keeps for its next calls back to the system.
-inline void release_scratch() noexcept { detail::idle_scratch().clear(); }
+inline void release_scratch() noexcept { detail::idle_scratch() = {}; }
 
 /// `size` bytes, aligned to buffer_alignment and not initialised, for as long as the object lives on the thread that
 /// made it. Throws out_of_memory.
 class scratch {
  public:
   explicit scratch(std::size_t size) {
-    std::vector<aligned_buffer<std::byte>>& idle = detail::idle_scratch();
-    if (!idle.empty()) {
-      buffer_.swap(idle.back());
-      idle.pop_back();
-    }
+    detail::scratch_slots& idle = detail::idle_scratch();
+    buffer_.swap(*std::max_element(idle.begin(), idle.end(), smaller));
     if (buffer_.size() < size) {
       buffer_ = {};  // first, so that both are never held at once
       buffer_ = aligned_buffer<std::byte>(size);
@@ -39,11 +40,19 @@ class scratch {
   }
   scratch(const scratch&) = delete;
   scratch& operator=(const scratch&) = delete;
-  ~scratch() { detail::idle_scratch().push_back(std::move(buffer_)); }
+  /// Keeps the larger ones.
+  ~scratch() {
+    detail::scratch_slots& idle = detail::idle_scratch();
+    aligned_buffer<std::byte>& least = *std::min_element(idle.begin(), idle.end(), smaller);
+    if (smaller(least, buffer_)) least.swap(buffer_);
+  }
 
   [[nodiscard]] std::byte* data() noexcept { return buffer_.data(); }
 
  private:
+  static bool smaller(const aligned_buffer<std::byte>& a, const aligned_buffer<std::byte>& b) noexcept {
+    return a.size() < b.size();
+  }
   aligned_buffer<std::byte> buffer_;
 };
 

@@ -17,8 +17,8 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// Immutable; bound to the kernels it was made for. Memory: one byte per code up to 256 codewords, else two, and two or
-/// three forms of the codebooks.
+/// Immutable but for what its plans compare; bound to the kernels it was made for. Memory: one byte per code up to 256
+/// codewords, else two, and two or three forms of the codebooks.
 template <scalar T>
 class prepacked_matrix {
  public:

@@ -33,7 +33,8 @@ class int8_weights {
     return std::clamp(fitting, std::size_t{1}, std::size_t{4});
   }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 1024; }
-  [[nodiscard]] static constexpr std::size_t min_rows() noexcept { return 48; }
+  /// Packing, which rounds to words.
+  [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 32; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_each());
   }

@@ -22,15 +22,26 @@ struct product_extent {
   std::size_t groups, rows, columns;
 };
 
-/// Rows of a task: at most `most`; fewer, but not below `least`, where that gives every thread work.
-inline std::size_t rows_of_task(std::size_t rows, std::size_t most, std::size_t least, std::size_t other_tasks,
+/// Rows of a task: at most `most`; fewer where that lets all threads finish sooner. A task costs its rows and
+/// `overhead`, what it does whatever its rows, in rows; `others` tasks share each run of rows.
+inline std::size_t rows_of_task(std::size_t rows, std::size_t most, std::size_t overhead, std::size_t others,
                                 std::size_t threads) noexcept {
-  std::size_t pieces = ceil_div(rows, most);
-  if (threads > 1) {
-    const std::size_t wanted = ceil_div(4 * threads, other_tasks);  // several each, for balance
-    pieces = (std::max)(pieces, (std::min)(wanted, rows / least));
+  std::size_t best = 0, least = 0;
+  for (std::size_t pieces = ceil_div(rows, most); pieces <= rows; ++pieces) {
+    const std::size_t each = ceil_div(rows, pieces), rounds = ceil_div(others * pieces, threads);
+    const std::size_t time = rounds * (each + overhead);
+    if (best == 0 || time < least) {
+      best = each;
+      least = time;
+    }
+    if (others * pieces >= 4 * threads) break;  // enough for balance
   }
-  return ceil_div(rows, pieces);
+  return best;
+}
+
+/// Panels of columns, as far as time goes: a last one that is less than half full hardly takes any.
+inline std::size_t busy_panels(std::size_t columns, std::size_t panel) noexcept {
+  return (std::max)(std::size_t{1}, (columns + panel / 2) / panel);
 }
 
 /// Columns of a task: a few panels, but no more than give every thread work.
@@ -52,7 +63,8 @@ void multiply_panels(const Weights& w, const product_extent& extent, const Reade
   const std::size_t columns_each = columns_of_task(extent.columns, w.panel(), w.max_panels(), exec.concurrency());
   const std::size_t column_tasks = ceil_div(extent.columns, columns_each);
   const std::size_t rows_each =
-      rows_of_task(extent.rows, w.max_rows(), w.min_rows(), extent.groups * column_tasks, exec.concurrency());
+      rows_of_task(extent.rows, w.max_rows(), w.overhead_rows(),
+                   extent.groups * busy_panels(extent.columns, columns_each), exec.concurrency());
   const std::size_t row_tasks = ceil_div(extent.rows, rows_each);
   const std::size_t input_size = (std::min)(w.max_depth(), w.cols()) * columns_each + copy_slack;
   struct worker_memory {

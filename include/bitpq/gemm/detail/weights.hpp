@@ -5,7 +5,8 @@
 // rows, the product of a run of its columns with packed panels of the right operand:
 //
 //   panel(), max_panels()    columns of a panel, and how many panels one task takes at most
-//   max_rows(), min_rows()   the rows that one task takes at most, and at least where there are more
+//   max_rows()               the rows that one task takes at most
+//   overhead_rows()          what a task does whatever its rows, in the time that a row takes
 //   depth_end(k0)            where the run of columns that begins at k0 ends; at most max_depth() further
 //   input, sum, work         types of the elements of packed panels, of sums and of scratch
 //   work_size()              elements of scratch that add needs
@@ -68,7 +69,8 @@ class coded_weights {
   [[nodiscard]] std::size_t panel() const noexcept { return kernels().panel; }
   [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 384; }
-  [[nodiscard]] static constexpr std::size_t min_rows() noexcept { return 48; }
+  /// Packing.
+  [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 8; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_of(w_->format(), direct_depth));
   }
@@ -112,8 +114,10 @@ class tabulated_weights {
     return std::clamp((std::size_t{1} << 18) / (most * panel() * sizeof(T)), std::size_t{1}, std::size_t{4});
   }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 2048; }
-  /// A table costs codewords / rows of the dense product, so it is to serve many rows.
-  [[nodiscard]] std::size_t min_rows() const noexcept { return 2 * w_->format().codewords; }
+  /// Packing, and building tables: d multiply-adds per codeword, each about two thirds of a look-up.
+  [[nodiscard]] std::size_t overhead_rows() const noexcept {
+    return 8 + w_->format().codewords * w_->format().block_size * 2 / 3;
+  }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_of(w_->format(), depth_target));
   }
@@ -192,7 +196,8 @@ class dense_weights {
   [[nodiscard]] std::size_t panel() const noexcept { return kernels_->panel; }
   [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 384; }
-  [[nodiscard]] static constexpr std::size_t min_rows() noexcept { return 48; }
+  /// Packing.
+  [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 8; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept { return (std::min)(k0 + max_depth(), cols()); }
   [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return direct_depth; }
   [[nodiscard]] static constexpr std::size_t work_size() noexcept { return 0; }

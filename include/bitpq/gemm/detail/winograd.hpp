@@ -19,11 +19,21 @@ inline extent2 winograd_tiles(extent2 out) noexcept {
   return {ceil_div(out.h, std::size_t{2}), ceil_div(out.w, std::size_t{2})};
 }
 
+/// The width of panels, in whole vectors: a little less than `panel` where the last round of tasks would leave threads
+/// idle.
+inline std::size_t even_panel(std::size_t tiles, std::size_t panel, std::size_t lanes, std::size_t threads) noexcept {
+  const std::size_t busy = busy_panels(tiles, panel);
+  if (busy < threads || busy % threads == 0 || busy >= 4 * threads) return panel;
+  return (std::max)(lanes, tiles / round_up(busy, threads) / lanes * lanes);
+}
+
 template <scalar T>
 class winograd_product {
  public:
   /// Channels at a time, and elements of a task's products at 16 positions: both are to stay in the second-level cache.
-  static constexpr std::size_t max_channels = 64, max_products = std::size_t{1} << 17, min_rows = 24;
+  static constexpr std::size_t max_channels = 64, max_products = std::size_t{1} << 17;
+  /// What a task does whatever its rows, transforming inputs, in rows.
+  static constexpr std::size_t overhead_rows = 16;
 
   winograd_product(const prepacked_matrix<T>& w, const layer_geometry& geometry, const nchw_view<const T>& x,
                    extent2 out) noexcept
@@ -40,10 +50,13 @@ class winograd_product {
     const code_format& format = w_->format();
     const std::size_t books = format.codebooks, book_size = winograd_positions * format.codewords * filters_;
     const std::size_t tiles = batch * tiles_.h * tiles_.w;
-    const std::size_t panel = (std::min)(w_->kernels().panel, round_up(tiles, w_->kernels().lanes));
+    const std::size_t lanes = w_->kernels().lanes;
+    const std::size_t panel =
+        even_panel(tiles, (std::min)(w_->kernels().panel, round_up(tiles, lanes)), lanes, exec.concurrency());
     const std::size_t max_rows = max_products / (winograd_positions * panel);
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
-    const std::size_t rows_each = rows_of_task(out_rows, max_rows, min_rows, g_.groups() * panels, exec.concurrency());
+    const std::size_t rows_each =
+        rows_of_task(out_rows, max_rows, overhead_rows, g_.groups() * busy_panels(tiles, panel), exec.concurrency());
     const std::size_t row_tasks = ceil_div(out_rows, rows_each);
     const auto cut = [&](scratch_cutter memory) {
       worker_memory mine{memory.take<T>((std::max)(winograd_positions * position_stride(panel), 4 * rows_each * panel)),
