@@ -102,7 +102,6 @@ TEMPLATE_TEST_CASE("products keep to their scratch", "", float, double) {
     for_each_isa<TestType>([&, &f = format, &columns = n](const kernel_table<TestType>& k) {
       const bitpq::prepacked_matrix<TestType> packed(w, k, bitpq::precision::lut16);
       for (const gemm_path path : paths_of(bitpq::plan_gemm(packed, columns))) {
-        if (path == gemm_path::gemv && columns > 8) continue;  // forced, it copies x
         INFO(f.rows << " x " << f.cols << " x " << columns << ", blocks of " << f.block_size << ", " << f.codewords
                     << " codewords, path " << bitpq::to_string(path));
         check_memory([&](bitpq::executor_ref exec) {
