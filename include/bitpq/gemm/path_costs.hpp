@@ -38,7 +38,7 @@ struct path_costs {
   double pack;                     ///< packing, and a tap's share of filling a window
   double store;                    ///< adding up, activation and storing
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
-  double far;                      ///< more per look-up and doubling of the tables beyond it
+  double distant;                  ///< more per look-up and doubling of the tables beyond it
   double hidden;                   ///< share of the cheaper of the two that hides behind the other
   double transform_in, transform_out,
       filter;                      ///< Winograd: per channel and tile vector, per row and tile vector; depthwise tap
@@ -203,7 +203,7 @@ class cost_model {
     double misses = 0;
     for (double size = tables; size > 32768 && misses < 4; size /= 2) ++misses;
     const double build = columns * costs_.build * real(format_.codewords * format_.cols * tasks);
-    const double look_up = columns * (costs_.look_up + costs_.far * misses) * real(shape_.rows * format_.blocks());
+    const double look_up = columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.blocks());
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
   }
   [[nodiscard]] double winograd() const noexcept {
