@@ -6,8 +6,8 @@
 //   layer/aggregate/<network or all>/<256 or few>        geometric mean of the ratios of the rows measured above
 //   plan/aggregate/max_regret                            the worst of the plan rows
 
-#include "layer/fixture.hpp"
 #include "support/interleaved.hpp"
+#include "support/layer_fixture.hpp"
 #include "support/paths.hpp"
 
 #include <map>

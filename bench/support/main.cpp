@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// main() of every benchmark executable. It holds the process to one core and adds to Google Benchmark's context what a
+// main() of every benchmark executable. It holds the process to BENCH_THREADS cores (one, where the suite does not say
+// otherwise) and adds to Google Benchmark's context what a
 // reader needs in order to trust a number: the commit (passed by the caller, which knows it at run time and not at
 // configure time), the compiler, the instruction set the kernels run with (BITPQ_ISA forces one) and the roofs.
 
@@ -33,25 +34,29 @@ std::string compiler() {
 #endif
 }
 
-/// Stays on the last core it may use: interrupts and other programs favour the first. Returns its number, or -1.
-int pin_to_one_core() {
+/// Stays on the last cores it may use: interrupts and other programs favour the first. Returns their numbers; none
+/// where the system would not hold it there.
+std::string pin_to_cores(int wanted) {
+  std::string cores;
 #if defined(__linux__)
-  cpu_set_t allowed, one;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return -1;
-  for (int core = CPU_SETSIZE - 1; core >= 0; --core) {
+  cpu_set_t allowed, chosen;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return "none";
+  CPU_ZERO(&chosen);
+  for (int core = CPU_SETSIZE - 1; core >= 0 && wanted > 0; --core) {
     if (!CPU_ISSET(static_cast<std::size_t>(core), &allowed)) continue;
-    CPU_ZERO(&one);
-    CPU_SET(static_cast<std::size_t>(core), &one);
-    return sched_setaffinity(0, sizeof(one), &one) == 0 ? core : -1;
+    CPU_SET(static_cast<std::size_t>(core), &chosen);
+    cores += (cores.empty() ? "" : " ") + std::to_string(core);
+    --wanted;
   }
+  if (sched_setaffinity(0, sizeof(chosen), &chosen) == 0) return cores;
 #endif
-  return -1;
+  return "none";
 }
 
 void add_context() {
   const auto in_billions = [](double value) { return std::to_string(value / 1e9); };
-  benchmark::AddCustomContext("core", std::to_string(pin_to_one_core()));
-  benchmark::AddCustomContext("threads", "1");
+  benchmark::AddCustomContext("cores", pin_to_cores(BENCH_THREADS));
+  benchmark::AddCustomContext("threads", std::to_string(BENCH_THREADS));
   benchmark::AddCustomContext("commit", environment("BITPQ_COMMIT", "unknown"));
   benchmark::AddCustomContext("compiler", compiler());
   benchmark::AddCustomContext("isa", bitpq::to_string(bitpq::kernels<float>().target));

@@ -8,7 +8,8 @@ import json
 import re
 import sys
 
-COLUMNS = ["ratio", "ratio_p10", "regret", "least", "gflops", "peer_gflops", "of_roof", "rel_error", "peak_bytes"]
+COLUMNS = ["ratio", "ratio_p10", "speedup", "speedup_p10", "ms_on_one", "regret", "least", "gflops", "peer_gflops",
+           "of_roof", "rel_error", "peak_bytes"]
 FORMATS = {"rel_error": "{:.1e}", "gflops": "{:.0f}", "peer_gflops": "{:.0f}", "peak_bytes": "{:.3g}"}
 
 

@@ -110,7 +110,7 @@ void for_each_product(bool free, const F& f) {
   for (const auto& [format, n] : products) {
     const product<T> p{format, n};
     for_each_isa<T>([&](const kernel_table<T>& k) {
-      const prepacked_matrix<T> packed(p.w, k, bitpq::precision::lut16);
+      const prepacked_matrix<T> packed(p.w, k, bitpq::precision::int8);
       for (const gemm_path path : paths_of(bitpq::plan_gemm(packed, p.n))) {
         INFO(p.rows << " x " << p.cols << " x " << p.n << ", " << bitpq::to_string(path));
         if (free || path != gemm_path::automatic) f(p, packed, path);
@@ -123,7 +123,7 @@ void for_each_convolution(bool free, const F& f) {
   for (const convolution_shape& shape : convolutions) {
     const convolution<T> c(shape);
     for_each_isa<T>([&](const kernel_table<T>& k) {
-      const prepacked_matrix<T> packed(c.w, k, bitpq::precision::lut16);
+      const prepacked_matrix<T> packed(c.w, k, bitpq::precision::int8);
       for (const gemm_path path : c.paths(packed)) {
         INFO(shape.name << ", " << bitpq::to_string(path));
         if (free || path != gemm_path::automatic) f(c, packed, path);
@@ -219,7 +219,7 @@ TEMPLATE_TEST_CASE("operands may lie anyhow in memory", "", float, double) {
   const std::vector<TestType> values = random_values<TestType>(cols * n, 2),
                               onto = random_values<TestType>(rows * n, 3);
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    const prepacked_matrix<TestType> packed(w, k, bitpq::precision::lut16);
+    const prepacked_matrix<TestType> packed(w, k, bitpq::precision::int8);
     for (const gemm_path path : paths_of(bitpq::plan_gemm(packed, n))) {
       std::vector<TestType> plain(rows * n);
       gemm(packed, {values.data(), cols, n}, {plain.data(), rows, n},

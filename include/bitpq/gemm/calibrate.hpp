@@ -25,7 +25,7 @@ prepacked_matrix<T> calibration_layer(const code_format& format, const kernel_ta
   return prepacked_matrix<T>(
       pq_matrix<T>(format.rows, format.cols, codebook<T>(words, 1, format.codewords, format.block_size),
                    packed_codes(format.code_bits(), codes)),
-      kernels, precision::lut16);
+      kernels, precision::int8);
 }
 
 /// Seconds of the fastest of a few calls.

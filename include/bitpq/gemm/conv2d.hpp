@@ -6,6 +6,7 @@
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/depthwise.hpp>
+#include <bitpq/gemm/detail/int8_product.hpp>
 #include <bitpq/gemm/detail/matvec.hpp>
 #include <bitpq/gemm/detail/winograd.hpp>
 #include <bitpq/gemm/epilogue.hpp>
@@ -162,6 +163,8 @@ void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::t
         .run(x.batch(), detail::winograd_output_maps<T>{kernels, fused, y, geometry.groups()}, exec);
   else if (is_gemv(plan.path))
     detail::multiply_few_pixels(w, plan.path, reader, columns, store, exec);
+  else if (plan.path == gemm_path::int8)
+    detail::convolve_int8(w, geometry, x, out, store, exec);
   else
     detail::multiply_panels(w, plan.path, {geometry.groups(), geometry.out_per_group(), columns}, reader, store, exec);
 }

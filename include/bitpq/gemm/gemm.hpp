@@ -3,6 +3,7 @@
 
 // Products of compressed matrices with matrices of activations: linear layers, 1 x 1 convolutions, batches of tokens.
 
+#include <bitpq/gemm/detail/int8_product.hpp>
 #include <bitpq/gemm/detail/matvec.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
 #include <bitpq/gemm/epilogue.hpp>
@@ -94,10 +95,13 @@ void gemm(const prepacked_matrix<T>& w, std::type_identity_t<matrix_view<const T
   const gemm_plan plan = plan_gemm(w, x.cols(), path);
   const kernel_table<T>& kernels = w.kernels();
   const detail::matrix_output<T> store{kernels, fused, y};
+  const detail::matrix_columns<T> reader{kernels, x};
   if (is_gemv(plan.path))
     detail::multiply_columns(w, plan.path, x, store, exec);
+  else if (plan.path == gemm_path::int8)
+    detail::multiply_int8(w, x, reader, store, exec);
   else
-    detail::multiply_panels(w, plan.path, {1, w.rows(), x.cols()}, detail::matrix_columns<T>{kernels, x}, store, exec);
+    detail::multiply_panels(w, plan.path, {1, w.rows(), x.cols()}, reader, store, exec);
 }
 
 /// The same for a matrix that is multiplied with once; prepacks it on the way.

@@ -17,11 +17,12 @@ enum class gemm_path {
   lut16,      ///< the same with tables of 16 bits
   winograd,   ///< F(2 x 2, 3 x 3) on the transformed codebook: convolutions of stride 1 whose blocks are whole filters
   depthwise,  ///< filters decoded one by one: convolutions with one input channel per group
+  int8,       ///< codewords and activations of 8 bits: only where the layer's precision allows
 };
 
-inline constexpr std::array all_gemm_paths{gemm_path::decode,   gemm_path::lut,   gemm_path::gemv,
-                                           gemm_path::gemv_lut, gemm_path::lut16, gemm_path::winograd,
-                                           gemm_path::depthwise};
+inline constexpr std::array all_gemm_paths{gemm_path::decode,    gemm_path::lut,   gemm_path::gemv,
+                                           gemm_path::gemv_lut,  gemm_path::lut16, gemm_path::winograd,
+                                           gemm_path::depthwise, gemm_path::int8};
 
 constexpr const char* to_string(gemm_path path) noexcept {
   switch (path) {
@@ -33,6 +34,7 @@ constexpr const char* to_string(gemm_path path) noexcept {
     case gemm_path::lut16: return "lut16";
     case gemm_path::winograd: return "winograd";
     case gemm_path::depthwise: return "depthwise";
+    case gemm_path::int8: return "int8";
   }
   return "unknown";
 }

@@ -7,6 +7,7 @@
 #include <bitpq/gemm/path.hpp>
 #include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/gemv_layout.hpp>
+#include <bitpq/kernel/int8_layout.hpp>
 #include <bitpq/kernel/isa.hpp>
 
 #include <algorithm>
@@ -29,6 +30,7 @@ struct kernel_shape {
   isa target = isa::scalar;
   std::size_t lanes = 1, panel = 2, lut_width = 2, element = 4;
   std::size_t exact_codewords = 0, lut16_codewords = 0;  ///< the most that gemv_lut and lut16 take
+  std::size_t int8_group = 0;                            ///< elements of a word of 8-bit products; 0: there are none
 };
 
 /// Cycles of one core, of an operation on one vector where not said otherwise. Measured by bench/layer and fitted: see
@@ -40,8 +42,9 @@ struct path_costs {
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
   double distant;                  ///< more per look-up and doubling of the tables beyond it
   double hidden;                   ///< share of the cheaper of the two that hides behind the other
-  double transform_in, transform_out,
-      filter;                      ///< Winograd: per channel and tile vector, per row and tile vector; depthwise tap
+  double transform_in;             ///< Winograd's, per channel and vector of tiles
+  double transform_out;            ///< per row and vector of tiles
+  double filter;                   ///< a tap of a depthwise filter
   double decode_code;              ///< column by column: reading a code, for all columns of a pass
   double decode_vector;            ///< multiplying one vector of a codeword with a column
   double decode_row;               ///< adding a row's sum up and storing it
@@ -51,103 +54,153 @@ struct path_costs {
   double lut16_code, lut16_plane;  ///< the same up to 64, and more per further 64 entries
   double build_product;            ///< a vector multiply-add of building these tables
   double build_entry;              ///< the rest of building, per entry
+  double int8_word;                ///< a vector of words times a row's, in multiply-adds of floats
+  double int8_pack, int8_store;    ///< as pack and store
   std::array<double, 16> scale{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};  ///< of each path, by calibration
 };
 
 constexpr path_costs path_costs_of(isa target) noexcept {
   switch (target) {
     case isa::avx512vnni:
-      return {{1.27, 1.19, 1.01, 1.02},
-              7.2,
-              9.4,
-              1.19,
-              1.79,
-              0.19,
-              0.2,
-              273,
-              186,
-              3.7,
-              0.7,
-              0.3,
-              25,
-              0.12,
-              0.05,
-              0.18,
-              0.15,
-              0.12,
-              0.03,
-              1.2,
-              0.35};
-    case isa::avx512:
-      return {{1.27, 1.19, 1.01, 1.02},
-              7.2,
-              9.4,
-              1.19,
-              1.79,
-              0.19,
-              0.2,
-              273,
-              186,
-              3.7,
-              0.7,
-              0.3,
-              25,
-              0.12,
-              0,
-              0,
-              0.15,
-              0,
-              0,
-              1.2,
-              0.35};
+      return {
+          .multiply = {1.27, 1.19, 1.01, 1.02},
+          .pack = 7.2,
+          .store = 9.4,
+          .build = 1.19,
+          .look_up = 1.79,
+          .far = 0.19,
+          .hidden = 0.2,
+          .transform_in = 273,
+          .transform_out = 186,
+          .filter = 3.7,
+          .decode_code = 0.7,
+          .decode_vector = 0.3,
+          .decode_row = 25,
+          .exact_code = 0.12,
+          .exact_plane = 0.05,
+          .exact_base = 0.18,
+          .lut16_few = 0.15,
+          .lut16_code = 0.12,
+          .lut16_plane = 0.03,
+          .build_product = 1.2,
+          .build_entry = 0.35,
+          .int8_word = 1,
+          .int8_pack = 6,
+          .int8_store = 12,
+      };
+    case isa::avx512: {
+      path_costs costs = path_costs_of(isa::avx512vnni);  // but for what VBMI and VNNI are for
+      costs.int8_word = 1.35;
+      return costs;
+    }
     case isa::avx2:
-      return {{0.99, 0.64, 0.64, 0.64},
-              5.1,
-              8.8,
-              0.57,
-              1.5,
-              0.17,
-              0,
-              200,
-              114,
-              2,
-              0.7,
-              0.35,
-              25,
-              0.26,
-              0,
-              0,
-              0.16,
-              0,
-              0,
-              1,
-              3};
+      return {
+          .multiply = {0.99, 0.64, 0.64, 0.64},
+          .pack = 5.1,
+          .store = 8.8,
+          .build = 0.57,
+          .look_up = 1.1,
+          .far = 0.17,
+          .hidden = 0,
+          .transform_in = 200,
+          .transform_out = 114,
+          .filter = 2,
+          .decode_code = 0.7,
+          .decode_vector = 0.35,
+          .decode_row = 25,
+          .exact_code = 0.26,
+          .exact_plane = 0,
+          .exact_base = 0,
+          .lut16_few = 0.16,
+          .lut16_code = 0,
+          .lut16_plane = 0,
+          .build_product = 1,
+          .build_entry = 3,
+          .int8_word = 1.9,
+          .int8_pack = 6,
+          .int8_store = 12,
+      };
     case isa::neon64:  // not measured
-      return {{1, 0.6, 0.6, 0.6}, 5, 9, 0.6, 1.5, 0.2, 0.1, 200, 110, 2, 1.5, 0.6, 25, 1.1, 0, 0, 0.6, 0, 0, 1, 5};
+      return {
+          .multiply = {1, 0.6, 0.6, 0.6},
+          .pack = 5,
+          .store = 9,
+          .build = 0.6,
+          .look_up = 1.5,
+          .far = 0.2,
+          .hidden = 0.1,
+          .transform_in = 200,
+          .transform_out = 110,
+          .filter = 2,
+          .decode_code = 1.5,
+          .decode_vector = 0.6,
+          .decode_row = 25,
+          .exact_code = 1.1,
+          .exact_plane = 0,
+          .exact_base = 0,
+          .lut16_few = 0.6,
+          .lut16_code = 0,
+          .lut16_plane = 0,
+          .build_product = 1,
+          .build_entry = 5,
+          .int8_word = 4,
+          .int8_pack = 6,
+          .int8_store = 12,
+      };
     case isa::sse2:
-      return {{1.24, 0.74, 0.74, 0.74},
-              6.4,
-              12.5,
-              0.67,
-              1.64,
-              0.23,
-              0.16,
-              120,
-              153,
-              2.2,
-              1,
-              0.5,
-              25,
-              0,
-              0,
-              0,
-              0,
-              0,
-              0,
-              1,
-              5};
+      return {
+          .multiply = {1.24, 0.74, 0.74, 0.74},
+          .pack = 6.4,
+          .store = 12.5,
+          .build = 0.67,
+          .look_up = 1.64,
+          .far = 0.23,
+          .hidden = 0.16,
+          .transform_in = 120,
+          .transform_out = 153,
+          .filter = 2.2,
+          .decode_code = 1,
+          .decode_vector = 0.5,
+          .decode_row = 25,
+          .exact_code = 0,
+          .exact_plane = 0,
+          .exact_base = 0,
+          .lut16_few = 0,
+          .lut16_code = 0,
+          .lut16_plane = 0,
+          .build_product = 1,
+          .build_entry = 5,
+          .int8_word = 1.5,
+          .int8_pack = 6,
+          .int8_store = 12,
+      };
     case isa::scalar:
-      return {{1.2, 1.1, 1.1, 1.1}, 5, 9, 1.1, 1.5, 0.1, 0.1, 120, 150, 2, 1.5, 0.75, 10, 3, 0, 3, 5, 5, 0, 1, 5};
+      return {
+          .multiply = {1.2, 1.1, 1.1, 1.1},
+          .pack = 5,
+          .store = 9,
+          .build = 1.1,
+          .look_up = 1.5,
+          .far = 0.1,
+          .hidden = 0.1,
+          .transform_in = 120,
+          .transform_out = 150,
+          .filter = 2,
+          .decode_code = 1.5,
+          .decode_vector = 0.75,
+          .decode_row = 10,
+          .exact_code = 3,
+          .exact_plane = 0,
+          .exact_base = 3,
+          .lut16_few = 5,
+          .lut16_code = 5,
+          .lut16_plane = 0,
+          .build_product = 1,
+          .build_entry = 5,
+          .int8_word = 3.2,
+          .int8_pack = 6,
+          .int8_store = 12,
+      };
   }
   return {};
 }
@@ -171,6 +224,7 @@ class cost_model {
       case gemm_path::gemv: cycles = gemv() + reading(); break;
       case gemm_path::gemv_lut:
       case gemm_path::lut16: cycles = gemv_table(path) + reading(); break;
+      case gemm_path::int8: cycles = groups() * int8(); break;
       case gemm_path::automatic: break;
     }
     return cycles * costs_.scale[static_cast<std::size_t>(path)];
@@ -194,6 +248,13 @@ class cost_model {
   }
   [[nodiscard]] double decode() const noexcept {
     return real(shape_.rows * format_.cols) * multiply(shape_.columns) + move(ceil_div(shape_.rows, 384));
+  }
+  [[nodiscard]] double int8() const noexcept {
+    const std::size_t words = word_layout(kernels_.int8_group, format_.block_size).of_column(format_.blocks());
+    const double pack = shape_.window == 1 ? 2 * costs_.int8_pack : costs_.int8_pack;  // taps share the rounding
+    return costs_.int8_word * real(shape_.rows * words) * multiply(shape_.columns) +
+           real(vectors(shape_.columns)) *
+               (pack * real(format_.cols * ceil_div(shape_.rows, 1024)) + costs_.int8_store * real(shape_.rows));
   }
   [[nodiscard]] double lut() const noexcept {
     const std::size_t tasks = ceil_div(shape_.rows, 2048);

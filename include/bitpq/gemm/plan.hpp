@@ -52,6 +52,10 @@ inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
     text << "two tables of " << format.codewords << " codewords take " << 2 * table << " bytes";
   else if (path == gemm_path::lut16 && allowed == precision::exact)
     text << "the layer was prepacked for exact products";
+  else if (path == gemm_path::int8 && (allowed != precision::int8 || kernels.int8_group == 0))
+    text << "takes layers of float that were prepacked for int8";
+  else if (path == gemm_path::int8 && format.cols > max_int8_cols)
+    text << "takes up to " << max_int8_cols << " columns of weights, not " << format.cols;
   else if ((path == gemm_path::gemv_lut || path == gemm_path::lut16) && format.codewords > most)
     text << "takes up to " << most << " codewords of " << 8 * kernels.element << "-bit numbers with the "
          << to_string(kernels.target) << " kernels, not " << format.codewords;
@@ -99,7 +103,8 @@ template <scalar T>
           kernels.lut_width,
           sizeof(T),
           kernels.lookup.exact_codewords,
-          kernels.lookup.lut16_codewords};
+          kernels.lookup.lut16_codewords,
+          sizeof(T) == sizeof(float) ? kernels.int8.group : 0};
 }
 
 /// The plan of gemm(w, x, ...) for an x of so many columns.

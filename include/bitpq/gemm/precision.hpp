@@ -12,7 +12,7 @@ inline namespace v1 {
 enum class precision {
   exact,  ///< sums of T throughout: 1e-5 for float
   lut16,  ///< look-up tables of 16-bit integers, also with one input a hundred times the others: 1e-4
-  int8,   ///< 8-bit codewords and activations, 32-bit sums: around 1e-2, depends on the data
+  int8,   ///< 8-bit codewords and activations, 32-bit sums: around 1e-2, with the bound of docs/adr/0011-int8.md
 };
 
 constexpr const char* to_string(precision p) noexcept {

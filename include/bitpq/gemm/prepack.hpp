@@ -7,6 +7,7 @@
 
 #include <bitpq/codec/pq_matrix.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
+#include <bitpq/gemm/detail/int8_book.hpp>
 #include <bitpq/gemm/path_costs.hpp>
 #include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/dispatch.hpp>
@@ -38,6 +39,9 @@ class prepacked_matrix {
       codes8_ = transposed<std::uint8_t>(w);
     else
       codes16_ = transposed<std::uint16_t>(w);
+    if constexpr (std::same_as<T, float>)
+      if (allowed == precision::int8 && cols() > 0 && cols() <= max_int8_cols)
+        int8_ = detail::int8_book(w, kernels.int8);
   }
 
   [[nodiscard]] std::size_t rows() const noexcept { return format_.rows; }
@@ -63,9 +67,13 @@ class prepacked_matrix {
   [[nodiscard]] const T* words(std::size_t b) const noexcept {
     return words_.empty() ? nullptr : words_.data() + b * format_.block_size * table_entries(format_.codewords);
   }
+  /// The codewords in 8 bits; empty unless the layer may be computed so: int8 is allowed, T is float, and no more
+  /// columns than 133144.
+  [[nodiscard]] const detail::int8_book& int8() const noexcept { return int8_; }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes8_.size() + codes16_.size() * 2 + (books_.size() + narrow_books_.size() + words_.size()) * sizeof(T);
+    return codes8_.size() + codes16_.size() * 2 + (books_.size() + narrow_books_.size() + words_.size()) * sizeof(T) +
+           int8_.bytes();
   }
 
   /// Calls f(codes of block j and row r onwards) with the width of code that is held.
@@ -115,6 +123,7 @@ class prepacked_matrix {
   aligned_buffer<T> books_, narrow_books_, words_;
   aligned_buffer<std::uint8_t> codes8_;
   aligned_buffer<std::uint16_t> codes16_;
+  detail::int8_book int8_;
 };
 
 /// The form of `w` to keep when it is multiplied with more than once; `allowed` as in the constructor.

@@ -29,10 +29,14 @@ struct lut_build {
   std::size_t depth;
 };
 
+/// Elements that copy_runs may touch beyond a run: a vector of the narrowest.
+inline constexpr std::size_t copy_slack = 64;
+
 /// A run of elements that is copied from one offset to another.
 struct copy_run {
   std::ptrdiff_t from;
   std::size_t to, length;
+  std::size_t image = 0;  ///< which factor to quantize by
 };
 
 /// Where sums go, all strides in elements: y[r][c] = act(sums[r][c] + bias[r] + residual[r][c]). A null bias or
@@ -49,6 +53,20 @@ struct store_target {
 
 /// Products of a 2 x 2 tile of outputs by F(2 x 2, 3 x 3).
 inline constexpr std::size_t winograd_positions = 16;
+
+/// An 8-bit product of rows of codes with a packed panel: sums[r * ld + c] (+)= row r times column c.
+template <class Code>
+struct int8_product {
+  const std::uint32_t* book;  ///< words of the codewords, word_layout::of_codeword() each
+  const Code* codes;          ///< codes[j * code_stride + r]: block j of row r
+  std::size_t code_stride;
+  const std::uint32_t* words;  ///< the panel: word_layout::of_column(blocks) rows at stride ldw
+  std::size_t ldw;
+  std::int32_t* sums;
+  std::size_t ld;
+  std::size_t rows, columns, blocks, d;
+  bool accumulate;  ///< else sums are written only
+};
 
 }  // namespace v1
 }  // namespace bitpq

@@ -9,6 +9,8 @@
 #include <bitpq/kernel/gemm_tile.hpp>
 #include <bitpq/kernel/gemv.hpp>
 #include <bitpq/kernel/gemv_lookup.hpp>
+#include <bitpq/kernel/int8_pack.hpp>
+#include <bitpq/kernel/int8_tile.hpp>
 #include <bitpq/kernel/lut.hpp>
 #include <bitpq/kernel/pack.hpp>
 #include <bitpq/kernel/store.hpp>
@@ -22,6 +24,21 @@ namespace detail {
 template <scalar T, class Arch, class Code>
 constexpr code_kernels<T, Code> make_code_kernels() noexcept {
   return {&code_panel<T, Arch, Code>, &lut_step<T, Arch, Code>, &dot_rows<T, Arch, Code>};
+}
+
+template <class Arch>
+constexpr int8_kernels make_int8_kernels() noexcept {
+  return {int8_vectors<Arch>::group,
+          int8_vectors<Arch>::zero_point,
+          &int8_limit<Arch>,
+          &int8_column_limits<Arch>,
+          &int8_quantize_runs<Arch>,
+          &int8_quantize_rows<Arch>,
+          &int8_copy_runs<Arch>,
+          &int8_pack<Arch>,
+          &int8_panel<Arch, std::uint8_t>,
+          &int8_panel<Arch, std::uint16_t>,
+          &int8_dequantize<Arch>};
 }
 
 /// Static storage, constant initialised: no code of the instruction set runs before a kernel is called.
@@ -44,6 +61,7 @@ inline constexpr kernel_table<T> table_of{
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),
     make_lookup_kernels<T, Arch>(),
+    make_int8_kernels<Arch>(),
 };
 
 template <scalar T, isa Target>

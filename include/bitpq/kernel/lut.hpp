@@ -13,14 +13,17 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Rows and codewords whose sums are in registers together, of two vectors each.
+/// Rows and codewords of a tile, two vectors of sums each, and whether both fit the registers together; else rows and
+/// codewords take turns.
 template <class Arch>
 struct lut_tile {
-  static constexpr std::size_t rows = 2, words = 4;  // 4 + 8 + 2 + 1 of 16 registers
+  static constexpr std::size_t rows = 4, words = 4;
+  static constexpr bool together = false;  // 8 + 8 + 2 + 1 of 16 registers
 };
 template <>
 struct lut_tile<arch_of<isa::avx512>::type> {
-  static constexpr std::size_t rows = 4, words = 4;  // 8 + 8 + 2 + 1 of 32
+  static constexpr std::size_t rows = 4, words = 4;
+  static constexpr bool together = true;
 };
 template <>
 struct lut_tile<avx512vnni_arch> : lut_tile<arch_of<isa::avx512>::type> {};
@@ -170,7 +173,7 @@ void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Words, Vect
   for (; r + Rows <= from.rows; r += Rows) {
     look_up_rows<T, Arch, Code, Rows, Vectors> rows(from, table_size, r);
     due += tiles;
-    if (due >= steps && builder.whole_tile()) {
+    if (lut_tile<Arch>::together && due >= steps && builder.whole_tile()) {
       build_words<T, Arch, Words, Vectors> words = builder.template next<Words>();
       const std::size_t width = builder.width(), both = blocks < width ? blocks : width;
       for (std::size_t i = 0; i < both; ++i) {
@@ -205,7 +208,7 @@ void lut_vectors(const T* book, std::size_t book_stride, std::size_t codewords, 
   const lut_builder<T, Arch, words, Vectors> builder{book,      book_stride, codewords, d,
                                                      to.inputs, to.ld,       to.tables, to.depth};
   // Where there is more to build than to look up, fewer rows a tile spread the looking up over more of the building.
-  if (rows > 2 && builder.tiles() * rows * 2 > from.rows * 3)
+  if (lut_tile<Arch>::together && builder.tiles() * rows * 2 > from.rows * 3)
     lut_rows<rows / 2>(from, builder);
   else
     lut_rows<rows>(from, builder);

@@ -59,6 +59,32 @@ struct lookup_kernels {
                     std::size_t rows) noexcept = nullptr;
 };
 
+/// Kernels of 8-bit products, whose scalar type is float. See the templates of the same names with int8_ before them.
+struct int8_kernels {
+  std::size_t group;        ///< elements of a word
+  std::int32_t zero_point;  ///< what packing adds to activations
+
+  float (*limit)(const float* src, std::ptrdiff_t step, std::size_t n, float limit) noexcept;
+  void (*column_limits)(const float* src, std::ptrdiff_t row_stride, std::size_t rows, std::size_t columns,
+                        float* limits) noexcept;
+  void (*quantize_runs)(const float* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count,
+                        const float* inverses, std::int8_t* dst) noexcept;
+  void (*quantize_rows)(const float* src, std::ptrdiff_t row_stride, const float* inverses, std::int8_t* dst,
+                        std::size_t ld, std::size_t rows, std::size_t n) noexcept;
+  void (*copy_runs)(const std::int8_t* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs,
+                    std::size_t count, std::int8_t* dst, std::size_t ld) noexcept;
+  void (*pack)(const std::int8_t* src, std::size_t ld, std::size_t depth, std::size_t d, std::size_t columns,
+               std::uint32_t* words, std::size_t ldw) noexcept;
+  void (*panel8)(const int8_product<std::uint8_t>& p) noexcept;
+  void (*panel16)(const int8_product<std::uint16_t>& p) noexcept;
+  void (*dequantize)(const std::int32_t* sums, std::size_t ld, std::size_t rows, std::size_t columns,
+                     const std::int32_t* offsets, const float* scales, float* dst) noexcept;
+
+  /// The micro-kernel for that width of code.
+  void panel(const int8_product<std::uint8_t>& p) const noexcept { panel8(p); }
+  void panel(const int8_product<std::uint16_t>& p) const noexcept { panel16(p); }
+};
+
 /// All kernels of one instruction set.
 template <scalar T>
 struct kernel_table {
@@ -81,11 +107,13 @@ struct kernel_table {
   void (*nearest)(const T* points, std::size_t n, std::size_t d, const T* words, const T* half_norms,
                   std::size_t padded, std::uint16_t* codes) noexcept;
   void (*winograd_filter)(const T* g, T* u, std::size_t stride) noexcept;
-  void (*winograd_input)(const T* x, std::size_t ldx, T* v, std::size_t stride, std::size_t columns) noexcept;
+  void (*winograd_input)(const T* window, const std::size_t* taps, const copy_run* runs, std::size_t count, T* v,
+                         std::size_t stride) noexcept;
   void (*winograd_output)(const T* m, std::size_t stride, T* y, std::size_t ldy, std::size_t columns) noexcept;
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
   lookup_kernels<T> lookup;
+  int8_kernels int8;
 
   /// The kernels for that width of code.
   template <class Code>

@@ -5,6 +5,7 @@
 // (CVPR 2016), section 4.1. A 2 x 2 tile of outputs is A^T [(G g G^T) * (B^T x B)] A, of a 4 x 4 tile x of inputs and a
 // filter g: 16 multiplications instead of 36. Tiles lie across the lanes of vectors.
 
+#include <bitpq/kernel/arguments.hpp>
 #include <bitpq/kernel/interleave.hpp>
 
 namespace bitpq {
@@ -41,30 +42,34 @@ BITPQ_FORCE_INLINE void winograd_input_half(const Vec (&x)[4], Vec (&out)[4]) no
 }
 }  // namespace detail
 
-/// v[t * stride + c] = (B^T x B)[t] of the tiles x[t * ldx + c], t < 16, for the whole vectors that hold the first
-/// `columns` of c.
+/// For each run of tiles, v[t * stride + to + c] = (B^T x B)[t], t < 16, of the tiles whose element t is
+/// window[taps[t] + from + c], c < length; in whole vectors: up to a vector less one element more is read and written
+/// after each run, so runs come in ascending order and both ends have room.
 template <scalar T, class Arch>
-void winograd_input(const T* BITPQ_RESTRICT x, std::size_t ldx, T* BITPQ_RESTRICT v, std::size_t stride,
-                    std::size_t columns) noexcept {
+void winograd_input(const T* BITPQ_RESTRICT window, const std::size_t* taps, const copy_run* runs, std::size_t count,
+                    T* BITPQ_RESTRICT v, std::size_t stride) noexcept {
   using s = simd<T, Arch>;
   using vec = typename s::vec;
-  for (std::size_t c = 0; c < columns; c += s::size) {
-    vec half[4][4];  // B^T x, by columns
-    BITPQ_UNROLL
-    for (std::size_t j = 0; j < 4; ++j) {
-      const vec in[4] = {s::load(x + j * ldx + c), s::load(x + (4 + j) * ldx + c), s::load(x + (8 + j) * ldx + c),
-                         s::load(x + (12 + j) * ldx + c)};
-      detail::winograd_input_half<s>(in, half[j]);
-    }
-    BITPQ_UNROLL
-    for (std::size_t i = 0; i < 4; ++i) {
-      const vec in[4] = {half[0][i], half[1][i], half[2][i], half[3][i]};
-      vec out[4];
-      detail::winograd_input_half<s>(in, out);
+  for (const copy_run* run = runs; run != runs + count; ++run)
+    for (std::size_t c = 0; c < run->length; c += s::size) {
+      const T* const x = window + run->from + static_cast<std::ptrdiff_t>(c);
+      T* const to = v + run->to + c;
+      vec half[4][4];  // B^T x, by columns
       BITPQ_UNROLL
-      for (std::size_t j = 0; j < 4; ++j) s::store(v + (i * 4 + j) * stride + c, out[j]);
+      for (std::size_t j = 0; j < 4; ++j) {
+        const vec in[4] = {s::load(x + taps[j]), s::load(x + taps[4 + j]), s::load(x + taps[8 + j]),
+                           s::load(x + taps[12 + j])};
+        detail::winograd_input_half<s>(in, half[j]);
+      }
+      BITPQ_UNROLL
+      for (std::size_t i = 0; i < 4; ++i) {
+        const vec in[4] = {half[0][i], half[1][i], half[2][i], half[3][i]};
+        vec out[4];
+        detail::winograd_input_half<s>(in, out);
+        BITPQ_UNROLL
+        for (std::size_t j = 0; j < 4; ++j) s::store(to + (i * 4 + j) * stride, out[j]);
+      }
     }
-  }
 }
 
 /// For the tiles m[t * stride + c], t < 16: y[i * ldy + 2 * c + j] = (A^T m A)[i][j], for the whole vectors that hold

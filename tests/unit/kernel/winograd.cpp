@@ -68,6 +68,21 @@ TEMPLATE_TEST_CASE("winograd_filter is G g G^T", "", float, double) {
   });
 }
 
+namespace {
+
+/// winograd_input of tiles x[t * ldx + c], c < columns, in two runs.
+template <class T>
+void transform(const kernel_table<T>& k, const std::vector<T>& x, std::size_t ldx, std::vector<T>& v,
+               std::size_t stride, std::size_t columns) {
+  std::array<std::size_t, 16> taps{};
+  for (std::size_t t = 0; t < taps.size(); ++t) taps[t] = t * ldx;
+  const std::size_t half = columns / 2 / k.lanes * k.lanes;
+  const std::array<bitpq::copy_run, 2> runs{{{0, 0, half}, {static_cast<std::ptrdiff_t>(half), half, columns - half}}};
+  k.winograd_input(x.data(), taps.data(), runs.data(), runs.size(), v.data(), stride);
+}
+
+}  // namespace
+
 TEMPLATE_TEST_CASE("winograd_input is B^T x B of every tile", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
     for (std::size_t columns = 1; columns <= 35; ++columns) {
@@ -78,7 +93,7 @@ TEMPLATE_TEST_CASE("winograd_input is B^T x B of every tile", "", float, double)
         const small<TestType, 4, 4> expected = congruent(input_matrix<TestType>, tile_of(x, ldx, c));
         for (std::size_t t = 0; t < 16; ++t) want[t * stride + c] = expected[t / 4][t % 4];
       }
-      k.winograd_input(x.data(), ldx, v.data(), stride, columns);
+      transform(k, x, ldx, v, stride, columns);
       INFO(columns << " columns");
       REQUIRE(v == want);
     }
@@ -107,7 +122,7 @@ TEMPLATE_TEST_CASE("the transforms together are a convolution", "", float, doubl
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
     std::vector<TestType> u(16), v(16 * 16), y(2 * 32);
     k.winograd_filter(g.data(), u.data(), 1);
-    k.winograd_input(x.data(), 16, v.data(), 16, 16);
+    transform(k, x, 16, v, 16, 16);
     for (std::size_t i = 0; i < v.size(); ++i) v[i] *= u[i / 16];
     k.winograd_output(v.data(), 16, y.data(), 32, 16);
     for (std::size_t i = 0; i < y.size(); ++i) {

@@ -55,13 +55,38 @@ struct tap_axis {
   }
 };
 
+/// How elements get from the input to panels: as they are.
 template <scalar T>
+struct exact_packing {
+  using element = T;
+  const kernel_table<T>* kernels;
+
+  exact_packing(const kernel_table<T>& table) noexcept  // NOLINT(google-explicit-constructor): kernels are a packing
+      : kernels(&table) {}
+
+  void gather(const T* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count, T* dst) const noexcept {
+    kernels->gather_runs(src, step, runs, count, dst);
+  }
+  /// The same run of each of `rows` channels.
+  void pack(const T* src, std::ptrdiff_t channel, const copy_run& run, T* dst, std::size_t ld,
+            std::size_t rows) const noexcept {
+    kernels->pack_rows(src + run.from, channel, dst + run.to, ld, rows, run.length);
+  }
+  void copy(const T* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs, std::size_t count, T* dst,
+            std::size_t ld) const noexcept {
+    kernels->copy_runs(src, offsets, rows, runs, count, dst, ld);
+  }
+};
+
+template <scalar T, class Packing = exact_packing<T>>
 class convolution_columns {
  public:
+  using element = typename Packing::element;
+
   /// `windowed`: never read a panel without the window, see `look`.
-  convolution_columns(const kernel_table<T>& kernels, const nchw_view<const T>& x, const layer_geometry& geometry,
-                      extent2 out, bool windowed = false) noexcept
-      : kernels_(&kernels),
+  convolution_columns(const Packing& packing, const nchw_view<const T>& x, const layer_geometry& geometry, extent2 out,
+                      bool windowed = false) noexcept
+      : packing_(packing),
         x_(x),
         g_(geometry),
         out_(out),
@@ -74,7 +99,7 @@ class convolution_columns {
     copy_run* pixels;   ///< from the window (or a channel of the input) to a row of the panel
     copy_run* fills;    ///< from a channel of the input to the window
     std::size_t* taps;  ///< where in the window each tap begins
-    T* window;
+    element* window;
     tap_axis down, right;
     std::size_t width;  ///< of a row of the window
     std::size_t plane;  ///< elements of one phase of the window
@@ -95,11 +120,11 @@ class convolution_columns {
     const std::size_t pieces = one_row ? out_rows : (std::min)(x_.batch(), (panel - 1) / (out_.h * out_.w) + 2);
     const std::size_t rows = out_rows + pieces * down.reach(), width = (std::min)(out_.w, panel) + right.reach();
     const std::size_t phases = down.period * right.period, plane = rows * width;
-    const std::size_t size = phases * plane + kernels_->lanes;
+    const std::size_t size = phases * plane + copy_slack;
     return {memory.take<copy_run>(panel),
             memory.take<copy_run>(rows * phases),
             memory.take<std::size_t>(g_.window()),
-            memory.take<T>(size),
+            memory.take<element>(size),
             down,
             right,
             width,
@@ -110,24 +135,23 @@ class convolution_columns {
 
   /// See multiply_panels.
   void pack(workspace& memory, std::size_t group, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n,
-            T* dst, std::size_t ld) const noexcept {
+            element* dst, std::size_t ld) const noexcept {
     if (memory.pixel_count == 0) locate(memory, column, n);  // once for all runs of the depth
     if (direct_ && memory.pixel_count == 1 && step() == 1) {
-      kernels_->pack_rows(channel_of(group, k0) + memory.pixels->from, x_.stride(1), dst, ld, k1 - k0, n);
+      packing_.pack(channel_of(group, k0), x_.stride(1), *memory.pixels, dst, ld, k1 - k0);
       return;
     }
     const std::size_t taps = g_.window();
     for (std::size_t k = k0; k < k1;) {
       const T* const channel = channel_of(group, k / taps);
       if (direct_) {
-        kernels_->gather_runs(channel, step(), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
+        packing_.gather(channel, step(), memory.pixels, memory.pixel_count, dst + (k - k0) * ld);
         ++k;
         continue;
       }
       fill(memory, channel);
       const std::size_t tap = k % taps, rows = (std::min)(taps - tap, k1 - k);
-      kernels_->copy_runs(memory.window, memory.taps + tap, rows, memory.pixels, memory.pixel_count,
-                          dst + (k - k0) * ld, ld);
+      packing_.copy(memory.window, memory.taps + tap, rows, memory.pixels, memory.pixel_count, dst + (k - k0) * ld, ld);
       k += rows;
     }
   }
@@ -145,7 +169,7 @@ class convolution_columns {
     return x_.data_handle() + static_cast<std::ptrdiff_t>(group * g_.in_per_group() + channel) * x_.stride(1);
   }
   void fill(workspace& memory, const T* channel) const noexcept {
-    kernels_->gather_runs(channel, step(), memory.fills, memory.fill_count, memory.window);
+    packing_.gather(channel, step(), memory.fills, memory.fill_count, memory.window);
   }
   /// From one output's elements to the next one's in a row of the input.
   [[nodiscard]] std::ptrdiff_t step() const noexcept {
@@ -155,7 +179,7 @@ class convolution_columns {
   /// Finds the runs of columns column .. column + n.
   void locate(workspace& memory, std::size_t column, std::size_t n) const noexcept {
     if (!direct_) {
-      std::fill_n(memory.window, memory.window_size, T{0});
+      std::fill_n(memory.window, memory.window_size, element{0});
       for (std::size_t y = 0; y < g_.kernel.h; ++y)
         for (std::size_t x = 0; x < g_.kernel.w; ++x)
           memory.taps[y * g_.kernel.w + x] =
@@ -184,7 +208,7 @@ class convolution_columns {
       memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
                                                  static_cast<std::ptrdiff_t>(y * g_.conv.stride.h) * x_.stride(2) +
                                                  static_cast<std::ptrdiff_t>(x) * step(),
-                                             lane + done, length};
+                                             lane + done, length, image};
       done += length;
     }
   }
@@ -223,10 +247,10 @@ class convolution_columns {
     memory.fills[memory.fill_count++] = {static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
                                              static_cast<std::ptrdiff_t>(y - above) * x_.stride(2) +
                                              static_cast<std::ptrdiff_t>(x) * x_.stride(3),
-                                         to + begin - left, end - begin};
+                                         to + begin - left, end - begin, image};
   }
 
-  const kernel_table<T>* kernels_;
+  Packing packing_;
   nchw_view<const T> x_;
   layer_geometry g_;
   extent2 out_;

@@ -54,14 +54,17 @@ void multiply_panels(const Weights& w, const product_extent& extent, const Reade
   const std::size_t rows_each =
       rows_of_task(extent.rows, w.max_rows(), w.min_rows(), extent.groups * column_tasks, exec.concurrency());
   const std::size_t row_tasks = ceil_div(extent.rows, rows_each);
-  const std::size_t input_size = (std::min)(w.max_depth(), w.cols()) * columns_each + w.kernels().lanes;
+  const std::size_t input_size = (std::min)(w.max_depth(), w.cols()) * columns_each + copy_slack;
   struct worker_memory {
-    T *inputs, *sums, *weights;
+    typename Weights::input* inputs;
+    typename Weights::sum* sums;
+    typename Weights::work* work;
     typename Reader::workspace reading;
   };
   const auto cut = [&](scratch_cutter memory) {
-    worker_memory mine{memory.take<T>(input_size), memory.take<T>(rows_each * columns_each),
-                       memory.take<T>(w.scratch()), reader.cut(memory, columns_each)};
+    worker_memory mine{memory.take<typename Weights::input>(input_size),
+                       memory.take<typename Weights::sum>(rows_each * columns_each),
+                       memory.take<typename Weights::work>(w.work_size()), reader.cut(memory, columns_each)};
     return std::pair(mine, memory.used());
   };
   const std::size_t bytes_each = cut(scratch_cutter()).second;
@@ -78,7 +81,9 @@ void multiply_panels(const Weights& w, const product_extent& extent, const Reade
       const std::size_t k1 = w.depth_end(k0);
       reader.pack(mine.reading, group, k0, k1, first, columns, mine.inputs, columns_each);
       w.add({group * extent.rows + row, rows, k0, k1},
-            panel_product<T>{mine.inputs, mine.sums, columns_each, columns, k0 > 0}, mine.weights);
+            panel_product<typename Weights::input, typename Weights::sum>{mine.inputs, mine.sums, columns_each, columns,
+                                                                          k0 > 0},
+            mine.work);
       k0 = k1;
     }
     store(group, row, rows, first, columns, mine.sums, columns_each);

@@ -7,7 +7,8 @@
 //   panel(), max_panels()    columns of a panel, and how many panels one task takes at most
 //   max_rows(), min_rows()   the rows that one task takes at most, and at least where there are more
 //   depth_end(k0)            where the run of columns that begins at k0 ends; at most max_depth() further
-//   scratch()                elements of scratch that add needs
+//   input, sum, work         types of the elements of packed panels, of sums and of scratch
+//   work_size()              elements of scratch that add needs
 //   add(weights, panels, scratch)
 //
 // The sums of one element are always formed in the order of the columns.
@@ -28,10 +29,10 @@ struct weight_range {
 /// Panels of the right operand, packed side by side, and the sums (a row of them per row of weights) that the product
 /// is added to, or written to where `accumulate` is not set. Both have rows of ld elements, of which `columns` are
 /// live.
-template <scalar T>
+template <class Input, class Sum = Input>
 struct panel_product {
-  const T* inputs;
-  T* sums;
+  const Input* inputs;
+  Sum* sums;
   std::size_t ld, columns;
   bool accumulate;
 };
@@ -56,6 +57,10 @@ inline constexpr std::size_t direct_depth = 384;
 template <scalar T>
 class coded_weights {
  public:
+  using input = T;
+  using sum = T;
+  using work = T;
+
   explicit coded_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
@@ -70,7 +75,7 @@ class coded_weights {
   [[nodiscard]] std::size_t max_depth() const noexcept {
     return blocks_of(w_->format(), direct_depth) * w_->format().block_size;
   }
-  [[nodiscard]] static constexpr std::size_t scratch() noexcept { return 0; }
+  [[nodiscard]] static constexpr std::size_t work_size() noexcept { return 0; }
 
   void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
     const std::size_t d = w_->format().block_size, first = at.k0 / d;
@@ -91,6 +96,10 @@ class coded_weights {
 template <scalar T>
 class tabulated_weights {
  public:
+  using input = T;
+  using sum = T;
+  using work = T;
+
   explicit tabulated_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
@@ -111,7 +120,7 @@ class tabulated_weights {
   [[nodiscard]] std::size_t max_depth() const noexcept {
     return blocks_of(w_->format(), depth_target) * w_->format().block_size;
   }
-  [[nodiscard]] std::size_t scratch() const noexcept { return 2 * blocks_each() * table_size(); }
+  [[nodiscard]] std::size_t work_size() const noexcept { return 2 * blocks_each() * table_size(); }
 
   void add(const weight_range& at, const panel_product<T>& to, T* scratch) const noexcept {
     const std::size_t first = at.k0 / w_->format().block_size;
@@ -124,10 +133,13 @@ class tabulated_weights {
  private:
   static constexpr std::size_t depth_target = 512;
 
-  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB.
+  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB. More
+  /// blocks load and store the sums less often, which pays where rows are many and tables small.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
-    const std::size_t fitting = (std::size_t{1} << 18) / (table_size() * sizeof(T));
-    return (std::max)(std::size_t{1}, (std::min)(fitting, std::size_t{8}));
+    const std::size_t bytes = table_size() * sizeof(T), fitting = (std::size_t{1} << 18) / bytes;
+    const bool many_rows = w_->rows() >= 8 * w_->format().codewords;
+    const std::size_t wanted = bytes <= 4096 && many_rows ? 16 : 8;
+    return std::clamp(fitting, std::size_t{1}, wanted);
   }
 
   /// Panel after panel, run after run: builds the tables of one run while those of the one before are read.
@@ -169,6 +181,10 @@ class tabulated_weights {
 template <scalar T>
 class dense_weights {
  public:
+  using input = T;
+  using sum = T;
+  using work = T;
+
   dense_weights(matrix_view<const T> w, const kernel_table<T>& kernels) noexcept : w_(w), kernels_(&kernels) {}
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
@@ -179,7 +195,7 @@ class dense_weights {
   [[nodiscard]] static constexpr std::size_t min_rows() noexcept { return 48; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept { return (std::min)(k0 + max_depth(), cols()); }
   [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return direct_depth; }
-  [[nodiscard]] static constexpr std::size_t scratch() noexcept { return 0; }
+  [[nodiscard]] static constexpr std::size_t work_size() noexcept { return 0; }
 
   void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
     for (std::size_t column = 0; column < to.columns; column += panel())

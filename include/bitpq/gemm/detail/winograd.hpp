@@ -31,7 +31,7 @@ class winograd_product {
         g_(geometry),
         tiles_(winograd_tiles(out)),
         filters_(w.format().block_size / 9),
-        reader_(w.kernels(), x, tile_geometry(geometry), tiles_) {}
+        reader_(w.kernels(), x, tile_geometry(geometry), tiles_, true) {}
 
   /// store(group, row, rows, tile, n, outputs, ld) takes, per row, the 2 x 2n outputs of tiles tile .. tile + n, the
   /// second row ld / 2 behind the first. Throws out_of_memory before anything is written.
@@ -46,11 +46,8 @@ class winograd_product {
     const std::size_t rows_each = rows_of_task(out_rows, max_rows, min_rows, g_.groups() * panels, exec.concurrency());
     const std::size_t row_tasks = ceil_div(out_rows, rows_each);
     const auto cut = [&](scratch_cutter memory) {
-      worker_memory mine{memory.take<T>(winograd_positions * panel + w_->kernels().lanes),
-                         memory.take<T>((std::max)(winograd_positions * position_stride(panel), 4 * rows_each * panel)),
-                         memory.take<T>(winograd_positions * rows_each * panel),
-                         rows_each * panel,
-                         panel,
+      worker_memory mine{memory.take<T>((std::max)(winograd_positions * position_stride(panel), 4 * rows_each * panel)),
+                         memory.take<T>(winograd_positions * rows_each * panel), rows_each * panel, panel,
                          reader_.cut(memory, panel)};
       return std::pair(mine, memory.used());
     };
@@ -76,7 +73,6 @@ class winograd_product {
 
  private:
   struct worker_memory {
-    T* raw;       ///< the inputs of a channel, [position][tile]
     T* inputs;    ///< transformed, [position][channel][tile]; later the outputs
     T* products;  ///< [position][row][tile]
     std::size_t product_stride;
@@ -118,9 +114,9 @@ class winograd_product {
       const std::size_t k1 = end_of_run(format, c0 * 9, run_channels() / filters_);
       const std::size_t c1 = k1 / 9, first = c0 / filters_;
       for (std::size_t c = c0; c < c1; ++c) {
-        reader_.pack(mine.reading, p.group, c * winograd_positions, (c + 1) * winograd_positions, p.tile, p.columns,
-                     mine.raw, panel);
-        kernels.winograd_input(mine.raw, panel, mine.inputs + (c - c0) * panel, stride, p.columns);
+        reader_.look(mine.reading, p.group, c, p.tile, p.columns);
+        kernels.winograd_input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count,
+                               mine.inputs + (c - c0) * panel, stride);
       }
       const T* const book = books + format.codebook_of(first) * book_size;
       w_->with_codes(first, p.group * g_.out_per_group() + p.row, [&]<class Code>(const Code* codes) {

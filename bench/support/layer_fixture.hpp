@@ -44,13 +44,13 @@ class layer_fixture {
   [[nodiscard]] const layer& shape() const { return layer_; }
   [[nodiscard]] const bitpq::prepacked_matrix<float>& codes() const { return codes_; }
 
-  void on_codes(bitpq::gemm_path path = bitpq::gemm_path::automatic) {
+  void on_codes(bitpq::gemm_path path = bitpq::gemm_path::automatic, bitpq::executor_ref exec = {}) {
     const bitpq::layer_geometry& g = layer_.geometry;
     if (layer_.is_linear())
       bitpq::gemm(codes_, {input_.data(), g.in_channels, layer_.columns}, {y_.data(), g.out_channels, layer_.columns},
-                  {}, {}, path);
+                  {}, exec, path);
     else
-      bitpq::conv2d(codes_, g, image(), maps(y_), {}, {}, path);
+      bitpq::conv2d(codes_, g, image(), maps(y_), {}, exec, path);
   }
 
   void on_dense() {
@@ -63,6 +63,8 @@ class layer_fixture {
       bitpq::dense_conv2d<float>(w, g, image(), maps(reference_));
   }
 
+  /// Of the last on_codes.
+  [[nodiscard]] const std::vector<float>& output() const { return y_; }
   /// Of the last on_codes, against the dense layer.
   [[nodiscard]] double error() const { return relative_error(y_, reference_); }
 
