@@ -33,15 +33,20 @@ function(bitpq_include_lines out)
   set(${out} "${text}" PARENT_SCOPE)
 endfunction()
 
-# bitpq_foreign_headers(<out> <bitpq header>...): the standard and third-party headers that these include.
+# bitpq_foreign_headers(<out> <bitpq header>...): the standard and third-party headers that these include, less the
+# intrinsics of processors other than the target.
 function(bitpq_foreign_headers out)
   set(found "")
+  set(absent "arm_neon.h")
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+    set(absent "immintrin.h")
+  endif()
   foreach(header IN LISTS ARGN)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/${header}")
     file(STRINGS "${PROJECT_SOURCE_DIR}/include/${header}" lines REGEX "^ *# *include *<")
     foreach(line IN LISTS lines)
       string(REGEX REPLACE "^ *# *include *<([^>]+)>.*" "\\1" name "${line}")
-      if(NOT name MATCHES "^bitpq/")
+      if(NOT name MATCHES "^bitpq/" AND NOT name STREQUAL absent)
         list(APPEND found "${name}")
       endif()
     endforeach()

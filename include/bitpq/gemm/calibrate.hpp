@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <functional>
 
 namespace bitpq {
 inline namespace v1 {
@@ -53,8 +54,11 @@ template <scalar T>
   const prepacked_matrix<T> layers[] = {detail::calibration_layer<T>({512, 512, 8, 64, 1}, kernels),
                                         detail::calibration_layer<T>({1024, 256, 4, 256, 1}, kernels),
                                         detail::calibration_layer<T>({g.rows(), g.cols(), 9, 16, 1}, kernels)};
-  const aligned_buffer<T> x(channels * side * side);
-  aligned_buffer<T> y(channels * side * side);
+  std::size_t most = channels * side * side;
+  for (const prepacked_matrix<T>& w : {std::cref(layers[0]), std::cref(layers[1])})
+    most = (std::max)(most, (std::max)(w.rows(), w.cols()) * columns);
+  const aligned_buffer<T> x(most);
+  aligned_buffer<T> y(most);
   std::array<double, all_gemm_paths.size()> ratios{}, counts{};
   const auto measure = [&](const gemm_plan& plan, const auto& run) {
     for (std::size_t i = 0; i < plan.cost.size(); ++i) {

@@ -105,7 +105,8 @@ void multiply_few_pixels(const prepacked_matrix<T>& w, gemm_path path, const con
                          std::size_t columns, const Store& store, executor_ref exec) {
   const auto cut = [&](scratch_cutter memory) {
     T* const matrix = memory.take<T>(w.cols() * columns + w.kernels().lanes);
-    return std::pair(std::pair(matrix, reader.cut(memory, columns)), memory.used());
+    const auto reading = reader.cut(memory, columns);  // before used() is asked
+    return std::pair(std::pair(matrix, reading), memory.used());
   };
   scratch memory(cut(scratch_cutter()).second);
   auto [matrix, reading] = cut(scratch_cutter(memory.data())).first;

@@ -82,10 +82,10 @@ void check_product(std::size_t rows, std::size_t cols, const matrix_view<const T
 
 /// y = act(W x + bias + residual), x of W.cols() x n, y of W.rows() x n, any strides; y must not overlap x, the
 /// residual may be y. Tokens stored as rows are given transposed. Computes from codes: memory beyond the operands is
-/// scratch per worker, about 1 MB; only a forced path may take more (lut: a table of codewords x panel elements; gemv:
-/// a copy of x). Throws bad_shape, with the sizes, before anything is written. Every element of y is the same bits for
-/// any executor and however the columns are split over calls of the same path. Throws unsupported when a path is forced
-/// that does not serve (see why_not). Cost: see path_cost.
+/// scratch per worker, about 1 MB and at most max_scratch but for rows or blocks of tens of thousands of elements.
+/// Throws bad_shape, with the sizes, before anything is written. Every element of y is the same bits for any executor
+/// and however the columns are split over calls of the same path. Throws unsupported when a path is forced that does
+/// not serve (see why_not). Cost: see path_cost.
 template <scalar T>
 void gemm(const prepacked_matrix<T>& w, std::type_identity_t<matrix_view<const T>> x,
           std::type_identity_t<matrix_view<T>> y, const std::type_identity_t<epilogue<T>>& fused = {},

@@ -40,7 +40,7 @@ struct path_costs {
   double pack;                     ///< packing, and a tap's share of filling a window
   double store;                    ///< adding up, activation and storing
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
-  double far;                      ///< more per look-up and doubling of the tables beyond it
+  double distant;                  ///< more per look-up and doubling of the tables beyond it
   double hidden;                   ///< share of the cheaper of the two that hides behind the other
   double transform_in;             ///< Winograd's, per channel and vector of tiles
   double transform_out;            ///< per row and vector of tiles
@@ -68,7 +68,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .store = 9.4,
           .build = 1.19,
           .look_up = 1.79,
-          .far = 0.19,
+          .distant = 0.19,
           .hidden = 0.2,
           .transform_in = 273,
           .transform_out = 186,
@@ -100,7 +100,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .store = 8.8,
           .build = 0.57,
           .look_up = 1.1,
-          .far = 0.17,
+          .distant = 0.17,
           .hidden = 0,
           .transform_in = 200,
           .transform_out = 114,
@@ -127,7 +127,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .store = 9,
           .build = 0.6,
           .look_up = 1.5,
-          .far = 0.2,
+          .distant = 0.2,
           .hidden = 0.1,
           .transform_in = 200,
           .transform_out = 110,
@@ -154,7 +154,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .store = 12.5,
           .build = 0.67,
           .look_up = 1.64,
-          .far = 0.23,
+          .distant = 0.23,
           .hidden = 0.16,
           .transform_in = 120,
           .transform_out = 153,
@@ -181,7 +181,7 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .store = 9,
           .build = 1.1,
           .look_up = 1.5,
-          .far = 0.1,
+          .distant = 0.1,
           .hidden = 0.1,
           .transform_in = 120,
           .transform_out = 150,
@@ -264,7 +264,7 @@ class cost_model {
     double misses = 0;
     for (double size = tables; size > 32768 && misses < 4; size /= 2) ++misses;
     const double build = columns * costs_.build * real(format_.codewords * format_.cols * tasks);
-    const double look_up = columns * (costs_.look_up + costs_.far * misses) * real(shape_.rows * format_.blocks());
+    const double look_up = columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.blocks());
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
   }
   [[nodiscard]] double winograd() const noexcept {

@@ -96,5 +96,7 @@ TEST_CASE("a path that does not serve is refused with the reason") {
          {1, 64, 9, true, 9});
   refuse(gemm_path::winograd, "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters", format,
          {1, 64, 512, true, 9});
+  refuse(gemm_path::winograd, "1 x 65536 transformed codewords take 4194304 bytes", {64, 576, 9, 65536, 1},
+         {1, 64, 512, true, 9, 128});
   refuse(gemm_path::depthwise, "takes convolutions with one input channel per group", format, {1, 64, 512, true, 9});
 }

@@ -15,44 +15,55 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Columns of the input with blocks at the stride of padded codewords, zero between them.
+/// Rows of a task that decodes, and bytes of the columns that tasks share.
+inline constexpr std::size_t decoded_rows = 256, spread_memory = std::size_t{2} << 20;
+
+/// Writes columns of the input with blocks at the stride of padded codewords; what lies between them stays.
 template <scalar T>
-aligned_buffer<T> spread_blocks(const prepacked_matrix<T>& w, const matrix_view<const T>& x) {
+void spread_blocks(const prepacked_matrix<T>& w, const matrix_view<const T>& x, T* spread) noexcept {
   const std::size_t d = w.format().block_size, each = w.vectors().size(), blocks = w.format().blocks();
-  aligned_buffer<T> spread(x.cols() * blocks * each);
   for (std::size_t c = 0; c < x.cols(); ++c)
     for (std::size_t j = 0; j < blocks; ++j)
       for (std::size_t i = 0; i < w.format().width_of(j); ++i) spread[(c * blocks + j) * each + i] = x(j * d + i, c);
-  return spread;
 }
 
-/// By decoding; `first` is the number of x's first column to `store`.
+/// A run of rows times one or two spread columns; `first` is the number of the first one to `store`.
+template <scalar T, class Store>
+void decode_rows(const prepacked_matrix<T>& w, const T* input, std::size_t row, std::size_t rows, std::size_t first,
+                 std::size_t columns, const Store& store) noexcept {
+  const code_format& format = w.format();
+  const std::size_t each = w.vectors().size(), column_size = format.blocks() * each;
+  std::array<T, 2 * decoded_rows> sums{};
+  for (std::size_t b = 0; b < format.codebooks; ++b) {
+    const std::size_t block = b * format.blocks_per_codebook();
+    w.with_codes(block, row, [&]<class Code>(const Code* codes) {
+      const dot_operands<T, Code> operands{w.vectors(),     w.narrow_book(b),     codes,
+                                           w.code_stride(), input + block * each, column_size};
+      w.kernels().template on<Code>().dot_rows(operands, sums.data(), decoded_rows, rows,
+                                               (std::min)(format.blocks_per_codebook(), format.blocks() - block),
+                                               columns);
+    });
+  }
+  for (std::size_t c = 0; c < columns; ++c) store.column(row, rows, first + c, sums.data() + c * decoded_rows);
+}
+
+/// By decoding, as many columns at once as spread_memory takes; `first` is the number of x's first column to `store`.
 template <scalar T, class Store>
 void decode_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, std::size_t first, const Store& store,
                     executor_ref exec) {
-  constexpr std::size_t rows_each = 256;
-  const code_format& format = w.format();
-  const aligned_buffer<T> input = spread_blocks(w, x);
-  const std::size_t each = w.vectors().size(), column_size = format.blocks() * each;
-  const std::size_t row_tasks = ceil_div(w.rows(), rows_each);
-  exec.bulk(row_tasks * ceil_div(x.cols(), std::size_t{2}), [&](std::size_t /*worker*/, std::size_t task) {
-    const std::size_t row = task % row_tasks * rows_each, column = task / row_tasks * 2;
-    const std::size_t rows = (std::min)(rows_each, w.rows() - row);
-    const std::size_t columns = (std::min)(std::size_t{2}, x.cols() - column);
-    std::array<T, 2 * rows_each> sums{};
-    for (std::size_t b = 0; b < format.codebooks; ++b) {
-      const std::size_t block = b * format.blocks_per_codebook();
-      w.with_codes(block, row, [&]<class Code>(const Code* codes) {
-        const dot_operands<T, Code> operands{
-            w.vectors(), w.narrow_book(b), codes, w.code_stride(), input.data() + column * column_size + block * each,
-            column_size};
-        w.kernels().template on<Code>().dot_rows(operands, sums.data(), rows_each, rows,
-                                                 (std::min)(format.blocks_per_codebook(), format.blocks() - block),
-                                                 columns);
-      });
-    }
-    for (std::size_t c = 0; c < columns; ++c) store.column(row, rows, first + column + c, sums.data() + c * rows_each);
-  });
+  const std::size_t column_size = w.format().blocks() * w.vectors().size();
+  const std::size_t pairs = (std::max)(std::size_t{1}, spread_memory / (2 * column_size * sizeof(T)));
+  const std::size_t columns_each = (std::min)(x.cols(), 2 * pairs), row_tasks = ceil_div(w.rows(), decoded_rows);
+  aligned_buffer<T> input(columns_each * column_size);
+  for (std::size_t begin = 0; begin < x.cols(); begin += columns_each) {
+    const std::size_t n = (std::min)(columns_each, x.cols() - begin);
+    spread_blocks(w, x.block(0, begin, x.rows(), n), input.data());
+    exec.bulk(row_tasks * ceil_div(n, std::size_t{2}), [&](std::size_t /*worker*/, std::size_t task) {
+      const std::size_t row = task % row_tasks * decoded_rows, column = task / row_tasks * 2;
+      decode_rows(w, input.data() + column * column_size, row, (std::min)(decoded_rows, w.rows() - row),
+                  first + begin + column, (std::min)(std::size_t{2}, n - column), store);
+    });
+  }
 }
 
 /// Blocks sorted by the scale of their 16-bit tables, and cut into groups that may be added up together. Blocks whose
