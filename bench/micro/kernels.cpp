@@ -83,7 +83,7 @@ struct looked_up_rows {
   std::vector<std::uint32_t> order;
 
   looked_up_rows(const table& kernels, std::size_t words)
-      : codewords(words), w(bench::random_codes(rows, blocks * d, d, words), kernels), tables(blocks * 1024) {
+      : codewords(words), w(bench::random_codes({rows, blocks * d, d, words, 1}), kernels), tables(blocks * 1024) {
     for (std::uint32_t j = 0; j < blocks; ++j) order.push_back(j);
   }
 

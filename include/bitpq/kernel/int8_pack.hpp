@@ -183,7 +183,7 @@ void int8_pack(const std::int8_t* BITPQ_RESTRICT src, std::size_t ld, std::size_
   const auto take = [&](std::size_t k, std::size_t end) {  // row k, if it is below `end`
     rows[filled++] = k < end && k < depth ? src + k * ld : nullptr;
   };
-  const auto emit = [&] {
+  const auto write_words = [&] {
     for (; filled < v8::group; ++filled) rows[filled] = nullptr;
     for (std::size_t c = 0; c < columns; c += v8::lanes) {
       const std::int8_t* at[v8::group];
@@ -199,12 +199,12 @@ void int8_pack(const std::int8_t* BITPQ_RESTRICT src, std::size_t ld, std::size_
     for (std::size_t s = 0; s < layout.share && block < depth; ++s, block += d)
       for (std::size_t w = 0; w < layout.whole; ++w) {
         for (std::size_t g = 0; g < v8::group; ++g) take(block + w * v8::group + g, block + d);
-        emit();
+        write_words();
       }
     if (layout.share == 1) continue;
     for (std::size_t s = 0; s < layout.share; ++s)
       for (std::size_t i = d - layout.rest; i < d; ++i) take(first + s * d + i, depth);
-    emit();
+    write_words();
   }
 }
 
