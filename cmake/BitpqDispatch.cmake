@@ -9,7 +9,7 @@
 #
 # The objects are built with -O2 whatever the build type: without inlining, helpers shared between translation units
 # would be emitted with wide instructions and could be the copy that the linker keeps for the baseline. The test of the
-# exported symbols (bitpq_check_isa_object) guards the same.
+# exported symbols (bitpq_check_isa_object) guards the same. BITPQ_KERNEL_OPTIONS, a list, is added to their options.
 
 include_guard(GLOBAL)
 
@@ -59,7 +59,7 @@ function(_bitpq_add_kernel_library library isas)
     set(source "${CMAKE_CURRENT_BINARY_DIR}/${library}/kernels_${isa}.cpp")
     configure_file("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/kernels.cpp.in" "${source}" @ONLY)
     # Warnings in the compilers' own intrinsics (g++ 12: _mm512_undefined_ps) are not the host's concern.
-    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "-O2;-w;${flags_${isa}}")
+    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "-O2;-w;${flags_${isa}};${BITPQ_KERNEL_OPTIONS}")
     target_sources(${library} PRIVATE "${source}")
     string(TOUPPER "${isa}" upper)
     target_compile_definitions(${library} INTERFACE BITPQ_DISPATCH_${upper})
