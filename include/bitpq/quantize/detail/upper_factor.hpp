@@ -13,6 +13,7 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <numeric>
 
 namespace bitpq {
 inline namespace v1 {
@@ -41,7 +42,39 @@ class upper_factor {
     return i <= j ? values_[i * stride_ + j] : 0.0;
   }
 
+  /// Solves X H = B in place: `b` is rows x n, contiguous, and becomes X. Rows do not depend on each other.
+  /// O(rows n^2), in loops that the compiler may vectorise.
+  void solve_left(double* b, std::size_t rows, executor_ref exec) const {
+    constexpr std::size_t run = 32;  // rows of a task
+    exec.bulk(ceil_div(rows, run), [&](std::size_t, std::size_t task) {
+      double* const x = b + task * run * n_;
+      const std::size_t count = (std::min)(run, rows - task * run);
+      solve_rows(x, count);
+    });
+  }
+
  private:
+  /// Y A^T = b from the last column to the first, then X A = Y from the first to the last; each row of A is read once
+  /// for all `count` rows.
+  void solve_rows(double* x, std::size_t count) const {
+    for (std::size_t j = n_; j-- > 0;) {
+      const double* const a = values_.data() + j * stride_;
+      for (std::size_t r = 0; r < count; ++r) {
+        double* const row = x + r * n_;
+        row[j] -= std::inner_product(row + j + 1, row + n_, a + j + 1, 0.0);
+        row[j] /= a[j];
+      }
+    }
+    for (std::size_t j = 0; j < n_; ++j) {
+      const double* const a = values_.data() + j * stride_;
+      for (std::size_t r = 0; r < count; ++r) {
+        double* const row = x + r * n_;
+        row[j] /= a[j];
+        for (std::size_t i = j + 1; i < n_; ++i) row[i] -= row[j] * a[i];
+      }
+    }
+  }
+
   /// Factorises the columns [first, last), given that those behind are done, and takes them off what lies before.
   void eliminate(std::size_t first, std::size_t last, executor_ref exec) {
     const std::size_t width = last - first, panel = kernels_->panel;
