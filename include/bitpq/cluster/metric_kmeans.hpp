@@ -14,12 +14,17 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// One group: `count` whitened points v F, contiguous, and F, d x d row-major.
+/// One group: `count` whitened points v F, contiguous, F, d x d row-major, and a weight per point (null: all 1).
 template <scalar T>
 struct metric_cell {
   const T* points;
   std::size_t count;
   const double* factor;
+  const T* weights = nullptr;
+
+  [[nodiscard]] double weight(std::size_t p) const noexcept {
+    return weights == nullptr ? 1.0 : static_cast<double>(weights[p]);
+  }
 };
 
 /// What an assignment found: of each codeword the normal equations of its mean, and the objective.
@@ -62,14 +67,15 @@ void assign_cell(const metric_cell<T>& cell, std::span<const T> codewords, std::
   std::vector<double> counts(clusters);
   for (std::size_t p = 0; p < cell.count; ++p) {
     const T* const point = cell.points + p * d;
+    const double weight = cell.weight(p);
     double* const total = totals.data() + codes[p] * d;
-    for (std::size_t i = 0; i < d; ++i) total[i] += static_cast<double>(point[i]);
-    counts[codes[p]] += 1;
-    sums.objective += squared_distance(point, words.data() + codes[p] * d, d);
+    for (std::size_t i = 0; i < d; ++i) total[i] += weight * static_cast<double>(point[i]);
+    counts[codes[p]] += weight;
+    sums.objective += weight * squared_distance(point, words.data() + codes[p] * d, d);
   }
   const Eigen::MatrixXd metric = factor.lazyProduct(factor.transpose());
   for (std::size_t k = 0; k < clusters; ++k) {
-    if (counts[k] == 0) continue;
+    if (!(counts[k] > 0)) continue;
     const auto column = static_cast<Eigen::Index>(k);
     sums.values.col(column) += factor.lazyProduct(totals.row(column).transpose());
     sums.moments.middleCols(column * n, n) += counts[k] * metric;

@@ -124,7 +124,7 @@ template <scalar T>
   if (statistics != nullptr && (is_positional(params.metric) || params.refinement.any()))
     metrics = output_metrics<T>(*statistics, params.damping);
   product_quantizer<T> quantizer(params);
-  quantizer.train(w, statistics, metrics, exec);
+  quantizer.train(w, statistics, metrics, {}, exec);
   compression<T> layer{geometry, quantizer.encode(w, exec), {}};
   if (params.refinement.any()) {
     aligned_buffer<T> contiguous(w.size());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The codewords that are best for given codes: sum_g tr((W - Q) H_g (W - Q)^T) is quadratic in them, and every codeword
-// is coupled with every other by the rows in which both appear. K d unknowns; conjugate gradients (Hestenes and Stiefel
-// 1952), preconditioned by what each codeword would need alone.
+// The codewords that are best for given codes: sum_r u_r (w_r - q_r) H_g (w_r - q_r)^T, over the rows r of all groups g
+// with their weights u_r, is quadratic in them, and every codeword is coupled with every other by the rows in which
+// both appear. K d unknowns; conjugate gradients (Hestenes and Stiefel 1952), preconditioned by what each codeword
+// would need alone.
 
 #include <bitpq/quantize/output_metric.hpp>
 #include <bitpq/quantize/pq_draft.hpp>
@@ -45,21 +46,22 @@ class codeword_system {
     const code_format& f = draft_.format;
     const auto d = static_cast<Eigen::Index>(f.block_size);
     std::vector<Eigen::MatrixXd> sums(f.codebooks * f.codewords);
-    std::vector<std::size_t> count(f.codewords);
+    std::vector<double> count(f.codewords);
     for (std::size_t g = 0; g < metrics_.size(); ++g)
       for (std::size_t j = 0; j < f.blocks(); ++j) {
         std::fill(count.begin(), count.end(), 0);
-        for (std::size_t r = g * group_rows_; r < (g + 1) * group_rows_; ++r) ++count[draft_.code(r, j)];
+        for (std::size_t r = g * group_rows_; r < (g + 1) * group_rows_; ++r)
+          count[draft_.code(r, j)] += draft_.row_weight(r);
         Eigen::MatrixXd block = Eigen::MatrixXd::Zero(d, d);
         for (std::size_t i = 0; i < f.width_of(j); ++i)
           for (std::size_t k = 0; k < f.width_of(j); ++k)
             block(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(k)) =
                 metrics_[g](j * f.block_size + i, j * f.block_size + k);
         for (std::size_t k = 0; k < f.codewords; ++k) {
-          if (count[k] == 0) continue;
+          if (!(count[k] > 0)) continue;
           Eigen::MatrixXd& sum = sums[f.codebook_of(j) * f.codewords + k];
           if (sum.size() == 0) sum = Eigen::MatrixXd::Zero(d, d);
-          sum += static_cast<double>(count[k]) * block;
+          sum += count[k] * block;
         }
       }
     std::vector<Eigen::LDLT<Eigen::MatrixXd>> factors(sums.size());
@@ -77,7 +79,7 @@ class codeword_system {
   template <class Fill>
   std::vector<double> gather(const Fill& fill) const {
     const code_format& f = draft_.format;
-    const std::size_t run = (std::max)(std::size_t{32}, ceil_div(f.rows, std::size_t{16}));
+    const std::size_t run = (std::max)(std::size_t{64}, ceil_div(f.rows, std::size_t{16}));
     const std::size_t per_group = ceil_div(group_rows_, run), runs = metrics_.size() * per_group;
     std::vector<std::vector<double>> partial(runs);
     exec_.bulk(runs, [&](std::size_t, std::size_t task) {
@@ -98,12 +100,14 @@ class codeword_system {
   std::vector<double> scatter(std::size_t row, std::size_t n, const T* product, std::size_t ld) const {
     const code_format& f = draft_.format;
     std::vector<double> sums(f.codebooks * f.codewords * f.block_size);
-    for (std::size_t r = 0; r < n; ++r)
+    for (std::size_t r = 0; r < n; ++r) {
+      const double weight = draft_.row_weight(row + r);
       for (std::size_t j = 0; j < f.blocks(); ++j) {
         double* const to = &sums[(f.codebook_of(j) * f.codewords + draft_.code(row + r, j)) * f.block_size];
         const T* const from = product + r * ld + j * f.block_size;
-        for (std::size_t i = 0; i < f.width_of(j); ++i) to[i] += static_cast<double>(from[i]);
+        for (std::size_t i = 0; i < f.width_of(j); ++i) to[i] += weight * static_cast<double>(from[i]);
       }
+    }
     return sums;
   }
 

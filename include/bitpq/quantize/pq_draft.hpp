@@ -14,6 +14,11 @@ struct pq_draft {
   code_format format;
   aligned_buffer<T> codewords;       ///< codebooks x K x d
   std::vector<std::uint16_t> codes;  ///< rows x blocks
+  std::vector<T> row_weights{};      ///< how much errors of each row count in what rows share; empty: all 1
+
+  [[nodiscard]] double row_weight(std::size_t r) const noexcept {
+    return row_weights.empty() ? 1.0 : static_cast<double>(row_weights[r]);
+  }
 
   /// Codeword k of the codebook that block position j draws from.
   [[nodiscard]] const T* codeword(std::size_t j, std::size_t k) const noexcept {

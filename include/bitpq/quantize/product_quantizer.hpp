@@ -49,12 +49,15 @@ class product_quantizer {
     std::vector<output_metric<T>> metrics;
     if (is_positional(params_.metric) && statistics != nullptr)
       metrics = output_metrics<T>(*statistics, params_.damping);
-    train(w, statistics, metrics, exec);
+    train(w, statistics, metrics, {}, exec);
   }
 
-  /// As above, with metrics of all groups that the caller has already, for the metrics that differ between positions.
+  /// As above, with metrics of all groups that the caller has already, for the metrics that differ between positions,
+  /// and a weight for each row's errors (empty: all 1).
   void train(matrix_view<const T> w, const importance* statistics, std::span<const output_metric<T>> outputs,
-             executor_ref exec) {
+             std::span<const T> row_weights, executor_ref exec) {
+    require(row_weights.empty() || row_weights.size() == w.rows(), errc::bad_shape, row_weights.size(),
+            " row weights for ", w.rows(), " rows");
     const code_format format = format_for(w, statistics);
     const std::size_t d = params_.block_size;
     std::vector<detail::block_factor<T>> factors = factors_of(format, outputs, exec);
@@ -69,11 +72,12 @@ class product_quantizer {
       clustering.clusters = format.codewords;
       clustering.limit = cluster_limit::strict;
       if (!factors.empty()) clustering.max_iterations = (std::min)(clustering.max_iterations, warm_up_iterations);
-      kmeans_result<T> result =
-          kmeans<T>({points.data(), points.size() / run.width, run.width}, {}, clustering, exec, metrics.back());
+      kmeans_result<T> result = kmeans<T>({points.data(), points.size() / run.width, run.width},
+                                          point_weights(row_weights, run), clustering, exec, metrics.back());
       require(result.stopped != stop_reason::cancelled, errc::cancelled, "cancelled while training codebook ", b,
               " of ", format.codebooks);
-      if (!factors.empty()) result.objective = train_in_positions(w, format, run, factors, result.codewords, exec);
+      if (!factors.empty())
+        result.objective = train_in_positions(w, format, run, factors, row_weights, result.codewords, exec);
       for (std::size_t k = 0; k < result.clusters; ++k)
         for (std::size_t i = 0; i < run.width; ++i)
           values[(b * result.clusters + k) * d + i] = result.codewords[k * run.width + i];
@@ -179,6 +183,13 @@ class product_quantizer {
     return points;
   }
 
+  /// Of the points that gather yields.
+  static std::vector<T> point_weights(std::span<const T> row_weights, const block_run& run) {
+    std::vector<T> weights;
+    for (const T weight : row_weights) weights.insert(weights.end(), run.last - run.first, weight);
+    return weights;
+  }
+
   void encode_run(const matrix_view<const T>& w, const block_run& run, std::size_t b, const whitening& metric,
                   const code_format& format, std::vector<std::uint16_t>& codes, executor_ref exec) const {
     aligned_buffer<T> points = gather(w, run);
@@ -220,8 +231,8 @@ class product_quantizer {
 
   /// Improves codewords (K x run.width), trained in the mean metric, in that of each position; returns the objective.
   double train_in_positions(const matrix_view<const T>& w, const code_format& format, const block_run& run,
-                            const std::vector<detail::block_factor<T>>& factors, aligned_buffer<T>& codewords,
-                            executor_ref exec) const {
+                            const std::vector<detail::block_factor<T>>& factors, std::span<const T> row_weights,
+                            aligned_buffer<T>& codewords, executor_ref exec) const {
     const std::size_t groups = factors.size() / format.blocks(), rows = w.rows() / groups, each = run.last - run.first;
     aligned_buffer<T> points(w.rows() * each * run.width);
     std::vector<detail::metric_cell<T>> cells(groups * each);
@@ -230,7 +241,7 @@ class product_quantizer {
       T* const out = points.data() + cell * rows * run.width;
       const detail::block_factor<T>& factor = factors[g * format.blocks() + j];
       whiten(w, g * rows, rows, j, factor, out);
-      cells[cell] = {out, rows, factor.factor()};
+      cells[cell] = {out, rows, factor.factor(), row_weights.empty() ? nullptr : &row_weights[g * rows]};
     });
     return metric_kmeans<T>(cells, codewords.span(), run.width, params_.clustering(), exec);
   }
