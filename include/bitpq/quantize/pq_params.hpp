@@ -43,7 +43,7 @@ constexpr bool is_positional(pq_metric metric) noexcept {
 struct refinement_params {
   bool error_feedback = false;           ///< encode as feedback.hpp says
   std::size_t rounds = 0;                ///< of the two that follow
-  std::size_t least_squares_steps = 15;  ///< conjugate gradients on the codewords, see least_squares.hpp
+  std::size_t least_squares_steps = 6;   ///< conjugate gradients on the codewords, see least_squares.hpp
   std::size_t descent_sweeps = 1;        ///< over the codes, see descent.hpp
 
   [[nodiscard]] bool any() const noexcept { return error_feedback || rounds > 0; }

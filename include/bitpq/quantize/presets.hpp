@@ -13,7 +13,7 @@ inline namespace v1 {
 enum class preset {
   paper,         ///< Stock et al. 2020, section 3: shared Gram matrix, random seeding, 100 iterations
   fast,          ///< codebook in the feedback metric, error feedback
-  best,          ///< and two rounds of least squares and coordinate descent
+  best,          ///< and three rounds of least squares and coordinate descent
   quick_to_run,  ///< as best, with codebooks small enough for look-up tables to pay on layers with few outputs
 };
 
@@ -40,17 +40,19 @@ constexpr std::string_view to_string(preset p) noexcept {
 [[nodiscard]] inline pq_params params_of(preset p, const layer_geometry& geometry) {
   pq_params params;
   params.block_size = suggested_block_size(geometry);
-  params.seeding = seeding_method::random;
+  params.tolerance = 0;
   if (p == preset::paper) {
-    params.tolerance = 0;
+    params.seeding = seeding_method::random;
     return params;
   }
   params.metric = pq_metric::feedback;
   params.max_iterations = 20;
-  params.tolerance = 0;
   params.refinement.error_feedback = true;
   if (p == preset::fast) return params;
-  params.refinement.rounds = 2;
+  params.damping = 0.03;
+  params.refinement.rounds = 3;
+  params.refinement.least_squares_steps = 6;
+  params.refinement.descent_sweeps = 2;
   if (p == preset::quick_to_run) {
     // Tables are built per codeword and looked up per output: a codeword for every 2 to 4 outputs keeps both cheap.
     const std::size_t rows = geometry.rows() / geometry.groups();

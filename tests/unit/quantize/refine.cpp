@@ -318,7 +318,7 @@ TEST_CASE("large second moments are made do without, and the report says so") {
   bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, s.geometry);
   params.moments_memory = 400 * 400 * 16;
   const auto whole = bitpq::compress<float>(s.geometry, w, &s.h, params).report;
-  CHECK((!whole.moments_reduced && whole.metric == bitpq::pq_metric::feedback && whole.refinement.rounds == 2));
+  CHECK((!whole.moments_reduced && whole.metric == bitpq::pq_metric::feedback && whole.refinement.rounds == 3));
   params.moments_memory -= 1;
   const auto reduced = bitpq::compress<float>(s.geometry, w, &s.h, params).report;
   CHECK((reduced.moments_reduced && reduced.metric == bitpq::pq_metric::block_gram && !reduced.refinement.any()));
@@ -335,7 +335,7 @@ TEST_CASE("refinement can be cancelled, and refuses what it cannot work with") {
     stages.emplace_back(p.stage);
     return p.stage != "refinement" || p.done < 2;
   };
-  bitpq_test::expect_error(bitpq::errc::cancelled, "cancelled in stage 2 of 3 of refinement",
+  bitpq_test::expect_error(bitpq::errc::cancelled, "cancelled in stage 2 of 4 of refinement",
                            [&] { static_cast<void>(bitpq::compress<float>(s.geometry, w, &s.h, params)); });
   CHECK(stages.front() == "k-means");
   CHECK(stages.back() == "refinement");
