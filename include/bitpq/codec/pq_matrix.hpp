@@ -27,16 +27,10 @@ class pq_matrix {
   /// positions, corrupt_file when a code names no codeword; O(codes).
   pq_matrix(std::size_t rows, std::size_t cols, codebook<T> book, packed_codes codes, std::size_t stages = 1,
             row_scales<T> scales = {})
-      : book_(std::move(book)), codes_(std::move(codes)), scales_(std::move(scales)), format_{rows,
-                                                                                              cols,
-                                                                                              book_.block_size(),
-                                                                                              book_.codewords(),
-                                                                                              book_.count(),
-                                                                                              stages} {
-    require(stages == 0 || book_.count() % stages == 0, errc::bad_params, book_.count(), " codebooks for ", stages,
-            " stages of as many each");
-    if (stages > 0) format_.codebooks /= stages;
-    format_.validate();
+      : book_(std::move(book)),
+        codes_(std::move(codes)),
+        scales_(std::move(scales)),
+        format_(format_for(rows, cols, book_, stages)) {
     require(codes_.size() == format_.codes(), errc::bad_shape, rows, " x ", cols, " weights in blocks of ",
             format_.block_size, ", stages ", stages, ", need ", format_.codes(), " codes, got ", codes_.size());
     require(scales_.empty() || scales_.size() == rows, errc::bad_shape, scales_.size(), " row scales for ", rows,
@@ -76,6 +70,15 @@ class pq_matrix {
   }
 
  private:
+  static code_format format_for(std::size_t rows, std::size_t cols, const codebook<T>& book, std::size_t stages) {
+    require(stages == 0 || book.count() % stages == 0, errc::bad_params, book.count(), " codebooks for ", stages,
+            " stages of as many each");
+    const std::size_t codebooks = stages == 0 ? book.count() : book.count() / stages;
+    const code_format format{rows, cols, book.block_size(), book.codewords(), codebooks, stages};
+    format.validate();
+    return format;
+  }
+
   /// Writes block j of all rows, or adds it beyond the first stage.
   void decode_block(std::size_t stage, std::size_t j, const matrix_view<T>& out) const {
     const matrix_view<const T> words = book_[format_.book_of(stage, j)];
