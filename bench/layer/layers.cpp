@@ -5,6 +5,7 @@
 //   plan/<network>/<layer>/d<block size>/k<codewords>    the plan's choice against every path forced
 //   layer/aggregate/<network or all>/<256 or few>        geometric mean of the ratios of the rows measured above
 //   plan/aggregate/max_regret                            the worst of the plan rows
+//   stages/<network>/<layer>/d<block size>/k<codewords>  two stages against one, of a few layers: time by time
 
 #include "support/interleaved.hpp"
 #include "support/layer_fixture.hpp"
@@ -57,6 +58,12 @@ void against_dense(benchmark::State& state, layer_fixture& f, const std::string&
   for (const std::string& group : {network, std::string("all")}) measured().ratios[group + "/" + kind].push_back(ratio);
 }
 
+/// What the plan chooses.
+bitpq::gemm_path path_of(const layer_fixture& f) {
+  return bench::chosen_path(f.codes(), f.shape().geometry, {f.shape().size, f.shape().size},
+                            f.shape().output_columns());
+}
+
 /// Whether the layer has the path and computes the same on it.
 bool usable(layer_fixture& f, bitpq::gemm_path path) {
   try {
@@ -84,10 +91,22 @@ void against_forced(benchmark::State& state, layer_fixture& f, const std::string
   const double regret = ways.ratio(automatic, best.first, 0.5);
   state.counters["regret"] = regret;
   measured().regrets.emplace_back(regret, name);
-  const auto chosen =
-      bench::chosen_path(f.codes(), f.shape().geometry, {f.shape().size, f.shape().size}, f.shape().output_columns());
+  const auto chosen = path_of(f);
   state.SetLabel(to_string(chosen) +
                  (chosen == best.second ? std::string() : std::string(", best ") + to_string(best.second)));
+}
+
+/// Both on the path that each plan chooses.
+void two_stages(benchmark::State& state, const layer& l, setting s) {
+  layer_fixture one(l, s), two(l, {s.block_size, s.codewords, 2});
+  two.on_codes();
+  state.counters["rel_error"] = two.error();
+  if (!(two.error() <= bound)) return state.SkipWithError("codes and dense weights disagree");
+  interleaved ways;
+  const std::size_t single = ways.add([&one] { one.on_codes(); }), both = ways.add([&two] { two.on_codes(); });
+  ways.run(state, both);
+  state.counters["ratio"] = ways.ratio(both, single, 0.5);
+  state.SetLabel(to_string(path_of(two)) + std::string(", one: ") + to_string(path_of(one)));
 }
 
 void mean_ratio(benchmark::State& state, const std::string& group) {
@@ -127,6 +146,20 @@ void add_rows(const std::string& network, const layer& l, setting s, const char*
           [=](benchmark::State& state) { against_forced(state, fixture(name, l, s), name); });
 }
 
+/// Layers of each kind: 3 x 3 of stride 1 and 2, 1 x 1, linear for few and for many columns.
+void add_stages_rows(const bench::network& net) {
+  for (const layer& l : net.layers)
+    for (const char* name : {"layer2.0.conv1", "layer2.0.conv2", "layer3.1.conv1", "4096x4096x1", "4096x4096x128"}) {
+      if (l.name != name) continue;
+      for (const std::size_t codewords : {std::size_t{256}, l.few_codewords()})
+        add_row(
+            "stages/" + net.name + "/" + name + "/d" + std::to_string(l.small_block) + "/k" + std::to_string(codewords),
+            interleaved::rounds, [=](benchmark::State& state) {
+              two_stages(state, l, {l.small_block, codewords});
+            });
+    }
+}
+
 const int registered = [] {
   const std::vector<bench::network> networks{bench::resnet18(), bench::resnet50(), bench::squeezenet(),
                                              bench::mobilenet_v2(), bench::language_model()};
@@ -144,6 +177,7 @@ const int registered = [] {
             [group = std::string("all") + kind](benchmark::State& state) { mean_ratio(state, group); });
   }
   add_row("plan/aggregate/max_regret", 1, max_regret);
+  for (const bench::network& net : networks) add_stages_rows(net);
   return 0;
 }();
 

@@ -25,7 +25,7 @@ inline double relative_error(const std::vector<float>& value, const std::vector<
 
 /// How a layer is compressed.
 struct setting {
-  std::size_t block_size, codewords;
+  std::size_t block_size, codewords, stages = 1;
 };
 
 class layer_fixture {
@@ -35,7 +35,7 @@ class layer_fixture {
         input_(gaussian(l.geometry.in_channels * (l.is_linear() ? l.columns : l.size * l.size), 4)),
         y_(l.geometry.out_channels * l.output_columns()),
         reference_(y_.size()) {
-    const auto matrix = random_codes({l.geometry.rows(), l.geometry.cols(), s.block_size, s.codewords, 1});
+    const auto matrix = random_codes({l.geometry.rows(), l.geometry.cols(), s.block_size, s.codewords, 1, s.stages});
     codes_ = bitpq::prepack(matrix);
     dense_ = decoded(matrix);
     on_dense();

@@ -22,10 +22,9 @@ inline bitpq::pq_matrix<float> random_codes(const bitpq::code_format& format) {
   std::vector<std::uint16_t> codes(format.codes());
   for (std::size_t i = 0; i < codes.size(); ++i)
     codes[i] = static_cast<std::uint16_t>(random.below(i, format.codewords));
-  const std::vector<float> words = gaussian(format.codebooks * format.codewords * format.block_size, 3);
-  return {format.rows, format.cols,
-          bitpq::codebook<float>(words, format.codebooks, format.codewords, format.block_size),
-          bitpq::packed_codes(format.code_bits(), codes)};
+  const std::vector<float> words = gaussian(format.books() * format.codewords * format.block_size, 3);
+  return {format.rows, format.cols, bitpq::codebook<float>(words, format.books(), format.codewords, format.block_size),
+          bitpq::packed_codes(format.code_bits(), codes), format.stages};
 }
 
 inline std::vector<float> decoded(const bitpq::pq_matrix<float>& w) {

@@ -34,8 +34,11 @@ bool serves(gemm_path path, const code_format& format, const kernel_table<T>& k,
 
 template <class T>
 struct few_columns {
-  few_columns(const code_format& given, std::size_t columns, std::uint64_t seed)
-      : format(given), n(columns), w(random_pq<T>(given, seed)), x(random_values<T>(given.cols * columns, seed + 1)) {}
+  few_columns(const code_format& given, std::size_t columns, std::uint64_t seed, bool scaled = false)
+      : format(given),
+        n(columns),
+        w(random_pq<T>(given, seed, bitpq::codeword_type::f32, scaled)),
+        x(random_values<T>(given.cols * columns, seed + 1)) {}
 
   void expect() {
     const std::vector<double> a = as_double(decoded(w)), b = as_double(x);
@@ -76,10 +79,13 @@ TEMPLATE_TEST_CASE("every path for few columns agrees with double precision", ""
       const std::size_t cols = blocks * d - stream.below(2, d);
       std::size_t codebooks = 1 + stream.below(3, 3);
       while (bitpq::ceil_div(blocks, bitpq::ceil_div(blocks, codebooks)) != codebooks) --codebooks;
-      few_columns<TestType> p({rows, std::max(cols, d), d, codewords, codebooks}, 1 + stream.below(4, 4), i);
+      const std::size_t stages = std::vector<std::size_t>{1, 1, 2, 1, 3}[stream.below(5, 5)];
+      const bool scaled = stream.below(6, 3) == 0;
+      few_columns<TestType> p({rows, std::max(cols, d), d, codewords, codebooks, stages}, 1 + stream.below(4, 4), i,
+                              scaled);
       p.expect();
       INFO(rows << " x " << cols << " in blocks of " << d << ", " << codewords << " codewords, " << codebooks
-                << " codebooks, " << p.n << " columns");
+                << " codebooks, " << stages << " stages, " << p.n << " columns" << (scaled ? ", scaled" : ""));
       for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
         const prepacked_matrix<TestType> packed(p.w, k, precision::lut16);
         for (const gemm_path path : {gemm_path::gemv, gemm_path::gemv_lut, gemm_path::lut16, gemm_path::automatic}) {

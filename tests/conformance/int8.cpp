@@ -35,6 +35,25 @@ std::vector<double> absolute(std::vector<double> v) {
   return v;
 }
 
+/// What enters the bound: per weight, the sum of the magnitudes of its terms, one per stage, and how many there are,
+/// both times the row's scale; and the unit of the terms.
+struct weight_terms {
+  explicit weight_terms(const bitpq::pq_matrix<float>& w)
+      : unit(largest(as_double(w.book().values())) / 127), sizes(w.rows() * w.cols()), counts(sizes.size()) {
+    for (std::size_t stage = 0; stage < w.format().stages; ++stage) {
+      const std::vector<double> terms = absolute(as_double(decoded_stage(w, stage)));
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        const double scale = std::abs(static_cast<double>(w.scales()[i / w.cols()]));
+        sizes[i] += terms[i] * scale;
+        counts[i] += scale;
+      }
+    }
+  }
+
+  double unit;
+  std::vector<double> sizes, counts;
+};
+
 /// |y - W x| <= sx / 2 sum |w| + sw / 2 sum |x| + sx sw / 4 n over the n products of an output, with the units sx and
 /// sw = largest / 127, and a little for the last rounding to float.
 double bound(double sum_w, double sum_x, double n, double sx, double sw) {
@@ -42,8 +61,10 @@ double bound(double sum_w, double sum_x, double n, double sx, double sw) {
 }
 
 struct product {
-  product(const bitpq::code_format& format, std::size_t columns, std::uint64_t seed)
-      : n(columns), w(random_pq<float>(format, seed)), x(random_values<float>(format.cols * n, seed + 1)) {
+  product(const bitpq::code_format& format, std::size_t columns, std::uint64_t seed, bool scaled = false)
+      : n(columns),
+        w(random_pq<float>(format, seed, bitpq::codeword_type::f32, scaled)),
+        x(random_values<float>(format.cols * n, seed + 1)) {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] *= static_cast<float>(1 + 100 * (i % n % 3));  // columns differ
   }
 
@@ -57,20 +78,20 @@ struct product {
 
   void check(const std::vector<float>& y) const {
     const std::size_t rows = w.rows(), cols = w.cols();
-    const std::vector<double> a = as_double(decoded(w)), b = as_double(x), a_size = absolute(a), b_size = absolute(b);
-    const std::vector<double> want = reference_product(a, b, rows, cols, n);
-    const double sw = largest(as_double(std::vector<float>(w.book().values().begin(), w.book().values().end()))) / 127;
+    const std::vector<double> b = as_double(x), b_size = absolute(b);
+    const std::vector<double> want = reference_product(as_double(decoded(w)), b, rows, cols, n);
+    const weight_terms terms(w);
     for (std::size_t c = 0; c < n; ++c) {
-      double sum_x = 0, most_x = 0;
-      for (std::size_t i = 0; i < cols; ++i) {
-        sum_x += b_size[i * n + c];
-        most_x = std::max(most_x, b_size[i * n + c]);
-      }
+      double most_x = 0;
+      for (std::size_t i = 0; i < cols; ++i) most_x = std::max(most_x, b_size[i * n + c]);
       for (std::size_t r = 0; r < rows; ++r) {
-        double sum_w = 0;
-        for (std::size_t i = 0; i < cols; ++i) sum_w += a_size[r * cols + i];
-        REQUIRE(std::abs(y[r * n + c] - want[r * n + c]) <=
-                bound(sum_w, sum_x, static_cast<double>(cols), most_x / 127, sw));
+        double sum_w = 0, sum_x = 0, count = 0;
+        for (std::size_t i = 0; i < cols; ++i) {
+          sum_w += terms.sizes[r * cols + i];
+          sum_x += terms.counts[r * cols + i] * b_size[i * n + c];
+          count += terms.counts[r * cols + i];
+        }
+        REQUIRE(std::abs(y[r * n + c] - want[r * n + c]) <= bound(sum_w, sum_x, count, most_x / 127, terms.unit));
       }
     }
   }
@@ -82,12 +103,13 @@ struct product {
 
 struct convolution {
   convolution(std::size_t out_channels, std::size_t in, extent2 size, extent2 kernel, const bitpq::conv2d_options& how,
-              std::size_t d, std::size_t images)
+              std::size_t d, std::size_t images, std::size_t stages = 1)
       : g(layer_geometry::conv2d(out_channels, in, kernel, how)),
         image(size),
         batch(images),
         out(g.output_size(size)),
-        w(random_pq<float>({g.rows(), g.cols(), std::min(d, g.cols()), 50, 1}, d)),
+        w(random_pq<float>({g.rows(), g.cols(), std::min(d, g.cols()), 50, 1, stages}, d, bitpq::codeword_type::f32,
+                           stages > 1)),
         x(random_values<float>(batch * in * size.h * size.w, d + 1)) {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] *= static_cast<float>(1 + i / (x.size() / batch));  // images differ
   }
@@ -102,19 +124,18 @@ struct convolution {
   }
 
   void check(const std::vector<float>& y) const {
-    const std::vector<double> a = as_double(decoded(w)), b = as_double(x);
+    const std::vector<double> b = as_double(x), ones(b.size(), 1.0);
     const auto times = [&](const std::vector<double>& weights, const std::vector<double>& input) {
       return reference_convolution(g, weights, input, batch, image);
     };
-    const std::vector<double> want = times(a, b), ones(a.size(), 1.0);
-    const std::vector<double> sum_w = times(absolute(a), std::vector<double>(b.size(), 1.0)),
-                              sum_x = times(ones, absolute(b));
-    const double sw = largest(as_double(std::vector<float>(w.book().values().begin(), w.book().values().end()))) / 127;
+    const weight_terms terms(w);
+    const std::vector<double> want = times(as_double(decoded(w)), b), sum_w = times(terms.sizes, ones),
+                              sum_x = times(terms.counts, absolute(b)), count = times(terms.counts, ones);
     const std::size_t each = x.size() / batch, map = y.size() / batch;
     for (std::size_t i = 0; i < y.size(); ++i) {
       const auto first = b.begin() + static_cast<std::ptrdiff_t>(i / map * each);
       const double sx = largest({first, first + static_cast<std::ptrdiff_t>(each)}) / 127;
-      REQUIRE(std::abs(y[i] - want[i]) <= bound(sum_w[i], sum_x[i], static_cast<double>(g.cols()), sx, sw));
+      REQUIRE(std::abs(y[i] - want[i]) <= bound(sum_w[i], sum_x[i], count[i], sx, terms.unit));
     }
   }
 
@@ -155,6 +176,7 @@ const std::vector<convolution>& convolutions() {
       {16, 3, {23, 21}, {7, 7}, {{2, 2}, {3, 3}, {1, 1}, 1}, 49, 1},
       {11, 3, {5, 6}, {5, 6}, {}, 5, 5},
       {7, 150, {4, 4}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 2, 1},
+      {10, 40, {5, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 2}, 9, 2, 2},
   };
   return all;
 }
@@ -167,8 +189,9 @@ TEST_CASE("8-bit products keep to the bound of their roundings, with the same bi
     for (const std::size_t n : {1U, 5U, 64U, 131U}) {
       const std::size_t cols = d * (1 + i % 5) + (d > 1 ? d / 2 : 0) + (i % 7 == 0 ? 300 : 0);
       const std::size_t blocks = bitpq::ceil_div(cols, d), books = i % 3 == 1 ? blocks : 1;
-      INFO("blocks of " << d << ", " << cols << " x " << n << ", " << books << " codebooks");
-      check_everywhere(product({1 + i * 5 % 40, cols, d, i % 4 == 3 ? 300U : 40U, books}, n, i));
+      const std::size_t stages = i % 5 == 2 ? 2 : i % 5 == 4 ? 3 : 1;
+      INFO("blocks of " << d << ", " << cols << " x " << n << ", " << books << " codebooks, " << stages << " stages");
+      check_everywhere(product({1 + i * 5 % 40, cols, d, i % 4 == 3 ? 300U : 40U, books, stages}, n, i, i % 4 == 1));
       ++i;
     }
 }
@@ -194,11 +217,14 @@ TEST_CASE("the error on dense data is about what rounding gives") {
 
 TEST_CASE("8-bit products of whole numbers up to 127 are exact, epilogue and all") {
   const std::size_t rows = 23, cols = 45, n = 70, d = 9;
-  std::vector<float> book = random_integers<float>(20 * d, 1, 127), x = random_integers<float>(cols * n, 2, 127);
+  std::vector<float> book = random_integers<float>(2 * 20 * d, 1, 127), x = random_integers<float>(cols * n, 2, 127);
+  std::vector<float> scales(rows);
+  for (std::size_t r = 0; r < rows; ++r) scales[r] = std::vector<float>{1, -2, 0.5F}[r % 3];
   book[3] = 127;
   for (std::size_t c = 0; c < n; ++c) x[c] = c % 2 == 0 ? 127.0F : -127.0F;
-  const bitpq::pq_matrix<float> w(rows, cols, bitpq::codebook<float>(book, 1, 20, d),
-                                  bitpq::packed_codes(5, random_codes(rows * cols / d, 20, 3)));
+  const bitpq::pq_matrix<float> w(rows, cols, bitpq::codebook<float>(book, 2, 20, d),
+                                  bitpq::packed_codes(5, random_codes(2 * rows * cols / d, 20, 3)), 2,
+                                  bitpq::row_scales<float>(scales));
   const std::vector<float> bias = random_integers<float>(rows, 4), residual = random_integers<float>(rows * n, 5, 9999);
   std::vector<double> want = reference_product(as_double(decoded(w)), as_double(x), rows, cols, n);
   reference_epilogue(want, as_double(bias), n, as_double(residual), true);
@@ -211,7 +237,7 @@ TEST_CASE("8-bit products of whole numbers up to 127 are exact, epilogue and all
 }
 
 TEST_CASE("8-bit results are the same bits for any executor and split") {
-  const product p({700, 90, 9, 30, 2}, 171, 1);
+  const product p({700, 90, 9, 30, 2, 2}, 171, 1, true);
   const convolution& c = convolutions()[1];
   const thread_executor four(4);
   for_each_isa<float>([&](const kernel_table<float>& k) {

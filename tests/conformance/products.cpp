@@ -39,15 +39,16 @@ struct product_case {
   bitpq::codeword_type type;
   std::size_t n;
   layout of_x, of_y, of_residual;
-  bool bias, relu;
+  bool bias, relu, scaled;
   enum { none, separate, in_place } residual;
 
   [[nodiscard]] std::string text() const {
     std::ostringstream out;
     out << format.rows << " x " << format.cols << " x " << n << ", blocks of " << format.block_size << ", "
-        << format.codebooks << " x " << format.codewords << " codewords " << to_string(type) << ", layouts "
-        << static_cast<int>(of_x) << static_cast<int>(of_y) << static_cast<int>(of_residual) << (bias ? ", bias" : "")
-        << (relu ? ", relu" : "") << ", residual " << residual;
+        << format.codebooks << " x " << format.codewords << " codewords " << to_string(type) << ", " << format.stages
+        << " stages" << (scaled ? ", scaled" : "") << ", layouts " << static_cast<int>(of_x) << static_cast<int>(of_y)
+        << static_cast<int>(of_residual) << (bias ? ", bias" : "") << (relu ? ", relu" : "") << ", residual "
+        << residual;
     return out.str();
   }
 };
@@ -63,7 +64,9 @@ product_case draw(std::size_t i, std::size_t d, std::size_t codewords, bool wide
   std::size_t rows = one_of(sizes), cols = std::max(d, is_deep ? one_of(deep) : one_of(sizes));
   if (below(16) == 0) rows = one_of(tall);  // around a task of rows
   c.n = one_of(column_counts);
-  while (rows * cols * c.n > 400000)
+  const std::size_t stages = std::vector<std::size_t>{1, 1, 2, 1, 3}[stream.below(100, 5)];
+  c.scaled = stream.below(101, 3) == 0;
+  while (rows * cols * c.n * stages > 400000)
     (rows > c.n ? rows : c.n) = std::max<std::size_t>(1, (rows > c.n ? rows : c.n) / 3);
   const std::size_t blocks = bitpq::ceil_div(cols, d);
   std::size_t codebooks = std::vector<std::size_t>{1, 2, 3, blocks, (blocks + 1) / 2}[below(5)];
@@ -72,7 +75,7 @@ product_case draw(std::size_t i, std::size_t d, std::size_t codewords, bool wide
            bitpq::ceil_div(blocks, bitpq::ceil_div(blocks, codebooks)) == codebooks;
   };
   while (codebooks > 1 && !fits()) --codebooks;
-  c.format = {rows, cols, d, codewords, codebooks};
+  c.format = {rows, cols, d, codewords, codebooks, stages};
   c.type = std::vector{bitpq::codeword_type::f32, bitpq::codeword_type::f16, bitpq::codeword_type::i8,
                        wide ? bitpq::codeword_type::f64 : bitpq::codeword_type::f32}[below(4)];
   c.of_x = all_layouts[below(all_layouts.size())];
@@ -89,7 +92,7 @@ template <class T>
 struct prepared {
   explicit prepared(const product_case& given, std::uint64_t seed)
       : c(given),
-        w(random_pq<T>(c.format, seed, c.type)),
+        w(random_pq<T>(c.format, seed, c.type, c.scaled)),
         dense(decoded(w)),
         x_values(random_values<T>(c.format.cols * c.n, seed + 1)),
         residual_values(random_values<T>(c.format.rows * c.n, seed + 2)),
@@ -160,7 +163,7 @@ TEMPLATE_TEST_CASE("small products with tails everywhere agree with double preci
       for (std::size_t n = 1; n <= 10; n += 4) {
         product_case c = draw(++i, 1, 3, false);
         const std::size_t d = 1 + i % cols;
-        c.format = {rows, cols, d, 1 + i % 5, i % 2 == 0 ? 1 : bitpq::ceil_div(cols, d)};
+        c.format = {rows, cols, d, 1 + i % 5, i % 2 == 0 ? 1 : bitpq::ceil_div(cols, d), 1 + i % 3};
         c.n = n;
         check_case<TestType>(c, i);
       }

@@ -20,9 +20,15 @@ def numbers(name):
     return struct.unpack(f"<{math.prod(tensor['shape'])}{letter}", data[8 + length :][begin:end])
 
 
+def rounded(value):
+    """To the scalar type that the host computes in."""
+    return struct.unpack(scalar, struct.pack(scalar, value))[0]
+
+
 kind, *fields = header["__metadata__"]["bitpq.layer." + layer].split(" ")
 record = dict(field.split("=") for field in fields)
 rows, d, codewords, codebooks, bits = (int(record[k]) for k in "out block codewords codebooks code_bits".split())
+stages = int(record.get("stages", 1))
 kernel = [int(k) for k in record.get("kernel", "1x1").split("x")]
 cols = int(record["in"]) // int(record.get("groups", 1)) * math.prod(kernel)
 
@@ -30,15 +36,23 @@ blocks = -(-cols // d)
 blocks_per_codebook = -(-blocks // codebooks)
 packed = int.from_bytes(bytes(numbers(".codes")), "little")
 book = numbers(".codebook")
-scales = numbers(".codebook_scale") if layer + ".codebook_scale" in header else [1.0] * codebooks
+scales = numbers(".codebook_scale") if layer + ".codebook_scale" in header else [1.0] * codebooks * stages
+row_scales = numbers(".row_scale") if "scales" in record else [1.0] * rows
 
-weights = array.array("d" if header[layer + ".codebook"]["dtype"] == "F64" else "f")
+scalar = "<d" if header[layer + ".codebook"]["dtype"] == "F64" else "<f"
+weights = array.array(scalar[1])
 for row in range(rows):
     for column in range(cols):
         block, i = divmod(column, d)
-        code = packed >> ((row * blocks + block) * bits) & ((1 << bits) - 1)
-        b = block // blocks_per_codebook
-        weights.append(book[(b * codewords + code) * d + i] * scales[b])
+        terms = []
+        for stage in range(stages):
+            code = packed >> (((row * stages + stage) * blocks + block) * bits) & ((1 << bits) - 1)
+            b = stage * codebooks + block // blocks_per_codebook
+            terms.append(rounded(book[(b * codewords + code) * d + i] * scales[b]))
+        weight = terms[0]
+        for term in terms[1:]:
+            weight = rounded(weight + term)
+        weights.append(weight * row_scales[row])
 if sys.byteorder == "big":
     weights.byteswap()
 with open(sys.argv[3], "wb") as f:

@@ -45,6 +45,9 @@ TEST_CASE("a program written from docs/format.md decodes every layer", "[io]") {
   auto model = bitpq_test::small_model<float>();
   model.add_layer("wide codes", bitpq::layer_geometry::linear(9, 31),
                   bitpq_test::random_weights<float>({9, 31, 4, 2001, 2}, bitpq::codeword_type::f16, 5));
+  model.add_layer(
+      "three stages", bitpq::layer_geometry::linear(9, 31),
+      bitpq_test::random_weights<float>({9, 31, 4, 21, 2, 3}, bitpq::codeword_type::i8, 5, bitpq::codeword_type::f32));
   compare(model);
 }
 
@@ -53,5 +56,8 @@ TEST_CASE("and those of F64 codewords", "[io]") {
   bitpq::compressed_model<double> model;
   model.add_layer("w", bitpq::layer_geometry::linear(4, 10),
                   bitpq_test::random_weights<double>({4, 10, 4, 7, 3}, bitpq::codeword_type::f64, 6));
+  model.add_layer(
+      "stages", bitpq::layer_geometry::linear(4, 10),
+      bitpq_test::random_weights<double>({4, 10, 4, 7, 3, 2}, bitpq::codeword_type::f64, 7, bitpq::codeword_type::f16));
   compare(model);
 }

@@ -18,11 +18,14 @@ using bitpq::layer_geometry;
 
 /// Adds a layer of that format, named after it.
 template <class T>
-static void add(compressed_model<T>& model, const bitpq::code_format& f, codeword_type type, std::uint64_t seed) {
+static void add(compressed_model<T>& model, const bitpq::code_format& f, codeword_type type, std::uint64_t seed,
+                std::optional<codeword_type> row_scale = std::nullopt) {
   std::ostringstream name;
   name << f.rows << " x " << f.cols << " in blocks of " << f.block_size << ", " << f.codebooks << " codebooks of "
-       << f.codewords << ' ' << to_string(type) << " codewords";
-  model.add_layer(name.str(), layer_geometry::linear(f.rows, f.cols), bitpq_test::random_weights<T>(f, type, seed));
+       << f.codewords << ' ' << to_string(type) << " codewords, " << f.stages << " stages"
+       << (row_scale ? ", scales in " : "") << (row_scale ? to_string(*row_scale) : "");
+  model.add_layer(name.str(), layer_geometry::linear(f.rows, f.cols),
+                  bitpq_test::random_weights<T>(f, type, seed, row_scale));
 }
 
 template <class T>
@@ -77,5 +80,15 @@ TEMPLATE_TEST_CASE("round trip over block sizes, tails and codebooks", "[io]", f
     }
   CHECK(seed > 150);
   CHECK(model.layers().size() == seed);
+  check_round_trip(model);
+}
+
+TEMPLATE_TEST_CASE("round trip over stages and row scales", "[io]", float, double) {
+  compressed_model<TestType> model;
+  for (const codeword_type type : types_of<TestType>())
+    for (const std::size_t stages : {1U, 2U, 3U, 16U})
+      for (const std::optional<codeword_type> row_scale :
+           {std::optional<codeword_type>(), std::optional(codeword_type::f16), std::optional(codeword_type::f32)})
+        add(model, {5, 11, 3, 7, 2, stages}, type, stages, row_scale);
   check_round_trip(model);
 }

@@ -24,12 +24,12 @@ using namespace bitpq_test;
 namespace {
 
 /// A product, by default one whose every part is awkward: a tail block, several codebooks, several tasks of rows and
-/// panels of columns.
+/// panels of columns. With several stages it has row scales, too.
 template <class T>
 struct product {
   bitpq::code_format format{2051, 27, 4, 11, 3};
   std::size_t n = 171, rows = format.rows, cols = format.cols;
-  bitpq::pq_matrix<T> w = random_pq<T>(format, 1);
+  bitpq::pq_matrix<T> w = random_pq<T>(format, 1, bitpq::codeword_type::f32, format.stages > 1);
   std::vector<T> x = random_values<T>(cols * n, 2), bias = random_values<T>(rows, 3);
   std::vector<T> residual = random_values<T>(rows * n, 4);
 
@@ -50,9 +50,9 @@ struct product {
 
 /// Products whose rows, columns or both are cut into other tasks when there are more threads.
 const std::vector<std::pair<bitpq::code_format, std::size_t>> products{
-    {{2051, 27, 4, 11, 3}, 171},  // several panels
-    {{700, 96, 8, 16, 2}, 20},    // a part of one
-    {{131, 1200, 9, 300, 1}, 9},  // codes of 16 bits, several runs of the depth
+    {{2051, 27, 4, 11, 3}, 171},    // several panels
+    {{700, 96, 8, 16, 2, 2}, 20},   // a part of one
+    {{131, 800, 9, 300, 1, 2}, 9},  // codes of 16 bits, several runs of the depth
     {{1030, 70, 1, 64, 1}, 3},
 };
 
@@ -61,18 +61,18 @@ struct convolution_shape {
   std::size_t batch, in, out;
   bitpq::extent2 image, kernel;
   bitpq::conv2d_options options;
-  std::size_t d, codewords;
+  std::size_t d, codewords, stages = 1;
 };
 
 // stride, padding, dilation, groups
 const std::vector<convolution_shape> convolutions{
     {"all unequal", 5, 6, 8, {7, 5}, {3, 3}, {{2, 1}, {1, 2}, {1, 1}, 2}, 9, 40},
     {"3x3, same", 5, 20, 130, {9, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 9, 16},
-    {"3x3, two filters a block, two groups", 3, 10, 60, {6, 6}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 2}, 18, 20},
-    {"depthwise", 4, 37, 74, {11, 9}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 37}, 9, 16},
+    {"3x3, two filters a block, two groups", 3, 10, 60, {6, 6}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 2}, 18, 20, 2},
+    {"depthwise", 4, 37, 74, {11, 9}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 37}, 9, 16, 2},
     {"depthwise, wide", 2, 3, 3, {2, 700}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 3}, 3, 16},
     {"1x1, stride 2", 3, 32, 450, {6, 5}, {1, 1}, {{2, 2}, {0, 0}, {1, 1}, 1}, 8, 30},
-    {"few pixels", 4, 12, 600, {3, 4}, {3, 3}, {}, 9, 16},
+    {"few pixels", 4, 12, 600, {3, 4}, {3, 3}, {}, 9, 16, 2},
     {"1x1, few pixels", 7, 64, 1100, {1, 1}, {1, 1}, {}, 8, 16},
 };
 
@@ -82,7 +82,8 @@ struct convolution {
 
   const convolution_shape& s;
   bitpq::layer_geometry g = bitpq::layer_geometry::conv2d(s.out, s.in, s.kernel, s.options);
-  bitpq::pq_matrix<T> w = random_pq<T>({g.rows(), g.cols(), s.d, s.codewords, 1}, 5);
+  bitpq::pq_matrix<T> w =
+      random_pq<T>({g.rows(), g.cols(), s.d, s.codewords, 1, s.stages}, 5, bitpq::codeword_type::f32, s.stages > 1);
   bitpq::extent2 size = g.output_size(s.image);
   std::size_t image = s.in * s.image.h * s.image.w, map = s.out * size.h * size.w;
   std::vector<T> x = random_values<T>(s.batch * image, 6);

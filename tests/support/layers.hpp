@@ -91,7 +91,10 @@ bool same_weights(const bitpq::pq_matrix<T>& a, const bitpq::pq_matrix<T>& b) {
   return a.format() == b.format() && a.codes() == b.codes() && a.book().type() == b.book().type() &&
          std::equal(a.book().values().begin(), a.book().values().end(), b.book().values().begin()) &&
          std::equal(a.book().scales().begin(), a.book().scales().end(), b.book().scales().begin(),
-                    b.book().scales().end());
+                    b.book().scales().end()) &&
+         a.scales().type() == b.scales().type() &&
+         std::equal(a.scales().values().begin(), a.scales().values().end(), b.scales().values().begin(),
+                    b.scales().values().end());
 }
 
 }  // namespace bitpq_test

@@ -5,7 +5,9 @@
 
 #include <bitpq/core/concepts.hpp>
 
+#include <algorithm>
 #include <bit>
+#include <optional>
 
 namespace bitpq {
 inline namespace v1 {
@@ -37,6 +39,9 @@ constexpr int bits_of(codeword_type type) noexcept {
 /// The most codewords of one codebook: a code has at most 16 bits.
 inline constexpr std::size_t max_codewords = 65536;
 
+/// The most stages of a format.
+inline constexpr std::size_t max_stages = 16;
+
 /// Bits of a code that tells `codewords` apart, at least one.
 constexpr int code_bits_for(std::size_t codewords) noexcept {
   return codewords <= 2 ? 1 : static_cast<int>(std::bit_width(codewords - 1));
@@ -44,23 +49,41 @@ constexpr int code_bits_for(std::size_t codewords) noexcept {
 
 /// A rows x cols weight matrix is cut, along its columns, into blocks of `block_size`; the last block of a row is
 /// padded with zeros when cols is no multiple of it. Each run of `blocks_per_codebook` consecutive block positions
-/// shares a codebook of `codewords` codewords.
+/// shares a codebook of `codewords` codewords. With several `stages` a block is the sum of as many codewords, one of
+/// each stage's own codebooks (residual codebooks): the codes are those of the matrix [W1 W2 ...] that reads its input
+/// once per stage.
 struct code_format {
   std::size_t rows = 0;
   std::size_t cols = 0;
   std::size_t block_size = 0;
   std::size_t codewords = 0;
-  std::size_t codebooks = 1;
+  std::size_t codebooks = 1;  ///< of each stage
+  std::size_t stages = 1;
 
   /// Block positions of a row; 0 for a format not yet given.
   [[nodiscard]] constexpr std::size_t blocks() const noexcept {
     return block_size == 0 ? 0 : ceil_div(cols, block_size);
   }
-  [[nodiscard]] constexpr std::size_t codes() const noexcept { return rows * blocks(); }
+  /// Codes of a row: those of its blocks for stage 0, then for stage 1, and so on.
+  [[nodiscard]] constexpr std::size_t row_codes() const noexcept { return stages * blocks(); }
+  /// Where the code of block j is among them.
+  [[nodiscard]] constexpr std::size_t position(std::size_t stage, std::size_t j) const noexcept {
+    return stage * blocks() + j;
+  }
+  [[nodiscard]] constexpr std::size_t codes() const noexcept { return rows * row_codes(); }
   [[nodiscard]] constexpr int code_bits() const noexcept { return code_bits_for(codewords); }
   [[nodiscard]] constexpr std::size_t blocks_per_codebook() const noexcept { return ceil_div(blocks(), codebooks); }
-  /// The codebook that block position j draws from.
+  /// The codebook, of one stage's, that block position j draws from.
   [[nodiscard]] constexpr std::size_t codebook_of(std::size_t j) const noexcept { return j / blocks_per_codebook(); }
+  /// The first block position beyond j that draws from another codebook, or from none.
+  [[nodiscard]] constexpr std::size_t codebook_end(std::size_t j) const noexcept {
+    return (std::min)((codebook_of(j) + 1) * blocks_per_codebook(), blocks());
+  }
+  /// The codebooks of all stages, and which of them block position j draws from.
+  [[nodiscard]] constexpr std::size_t books() const noexcept { return stages * codebooks; }
+  [[nodiscard]] constexpr std::size_t book_of(std::size_t stage, std::size_t j) const noexcept {
+    return stage * codebooks + codebook_of(j);
+  }
   /// Columns of block j: block_size, or fewer in the tail.
   [[nodiscard]] constexpr std::size_t width_of(std::size_t j) const noexcept {
     return j + 1 < blocks() ? block_size : cols - j * block_size;
@@ -75,8 +98,9 @@ struct code_format {
             " codewords is outside 1 .. ", max_codewords);
     require(codebooks > 0 && ceil_div(blocks(), blocks_per_codebook()) == codebooks, errc::bad_params, codebooks,
             " codebooks do not share out ", blocks(), " block positions evenly");
-    static_cast<void>(checked_product(checked_product(rows, cols, "weights"), 64, "bits of the weights"));
-    static_cast<void>(checked_product(checked_product(codebooks, codewords, "codewords"),
+    require(stages > 0 && stages <= max_stages, errc::bad_params, stages, " stages are outside 1 .. ", max_stages);
+    static_cast<void>(checked_product(checked_product(rows, cols, "weights"), 64 * stages, "bits of the weights"));
+    static_cast<void>(checked_product(checked_product(books(), codewords, "codewords"),
                                       checked_product(block_size, 64, "codeword"), "bits of the codebooks"));
   }
 
@@ -87,7 +111,7 @@ struct code_format {
 struct size_report {
   std::size_t code_bits = 0;
   std::size_t codebook_bits = 0;
-  std::size_t scale_bits = 0;  ///< scales of int8 codebooks
+  std::size_t scale_bits = 0;  ///< scales of int8 codebooks and of rows
   std::size_t weights = 0;     ///< how many weights they stand for
 
   [[nodiscard]] constexpr std::size_t total_bits() const noexcept { return code_bits + codebook_bits + scale_bits; }
@@ -98,13 +122,14 @@ struct size_report {
 };
 
 /// Sizes of a matrix of that format with codewords of that type; a code costs code_bits(), rounded up to bytes once
-/// per matrix; an int8 codebook carries one fp32 scale.
-[[nodiscard]] constexpr size_report size_of(const code_format& format, codeword_type type) noexcept {
+/// per matrix; an int8 codebook carries one fp32 scale, and a row one of type `row_scale`, if there are any.
+[[nodiscard]] constexpr size_report size_of(const code_format& format, codeword_type type,
+                                            std::optional<codeword_type> row_scale = std::nullopt) noexcept {
   size_report size;
   size.code_bits = round_up(format.codes() * static_cast<std::size_t>(format.code_bits()), 8);
-  size.codebook_bits =
-      format.codebooks * format.codewords * format.block_size * static_cast<std::size_t>(bits_of(type));
-  size.scale_bits = type == codeword_type::i8 ? format.codebooks * 32 : 0;
+  size.codebook_bits = format.books() * format.codewords * format.block_size * static_cast<std::size_t>(bits_of(type));
+  size.scale_bits = type == codeword_type::i8 ? format.books() * 32 : 0;
+  if (row_scale) size.scale_bits += format.rows * static_cast<std::size_t>(bits_of(*row_scale));
   size.weights = format.rows * format.cols;
   return size;
 }

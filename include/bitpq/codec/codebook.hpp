@@ -4,9 +4,8 @@
 // Codebooks: the codewords that codes point to, in the precision that is computed with, rounded to the precision that
 // is stored. What a program runs is therefore bit for bit what its file holds.
 
-#include <bitpq/codec/code_format.hpp>
+#include <bitpq/codec/rounding.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
-#include <bitpq/core/half.hpp>
 #include <bitpq/core/matrix_view.hpp>
 
 #include <limits>
@@ -109,26 +108,9 @@ class codebook {
   }
 
   [[nodiscard]] T rounded(std::size_t i) const {
-    const T v = values_[i];
-    switch (type_) {
-      case codeword_type::f64: return v;
-      case codeword_type::f32: {
-        const auto narrow = static_cast<float>(v);
-        require(std::isfinite(narrow), errc::non_finite, "codebook holds ", v, " at ", i, ", beyond fp32's range");
-        return static_cast<T>(narrow);
-      }
-      case codeword_type::f16: {
-        const float half = half_to_float(half_from_double(static_cast<double>(v)));
-        require(std::isfinite(half), errc::non_finite, "codebook holds ", v, " at ", i, ", beyond fp16's range of ",
-                half_max);
-        return static_cast<T>(half);
-      }
-      case codeword_type::i8: {
-        const float scale = scales_[i / (codewords_ * block_size_)];
-        return static_cast<T>(quantize(v, scale)) * static_cast<T>(scale);
-      }
-    }
-    return v;
+    if (type_ != codeword_type::i8) return detail::rounded_to(type_, values_[i], "codebook", i);
+    const float scale = scales_[i / (codewords_ * block_size_)];
+    return static_cast<T>(quantize(values_[i], scale)) * static_cast<T>(scale);
   }
 
   aligned_buffer<T> values_;

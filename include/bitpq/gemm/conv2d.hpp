@@ -19,51 +19,55 @@ inline namespace v1 {
 
 namespace detail {
 
-/// Where outputs go from channel c, row h and column x of an image on.
+/// What becomes of a convolution's sums.
 template <scalar T>
-store_target<T> maps_target(const conv_epilogue<T>& fused, const nchw_view<T>& y, std::size_t image, std::size_t c,
-                            std::size_t h, std::size_t x) noexcept {
-  const nchw_view<const T>& residual = fused.residual;
-  return {&y(image, c, h, x),
-          y.stride(1),
-          y.stride(3),
-          fused.bias.empty() ? nullptr : &fused.bias[c],
-          residual.empty() ? nullptr : &residual(image, c, h, x),
-          residual.stride(1),
-          residual.stride(3),
-          fused.relu};
-}
+struct feature_maps {
+  const conv_epilogue<T>& fused;
+  const T* scales;  ///< of the channels, or null
+  nchw_view<T> y;
+  std::size_t groups;
+
+  /// The channel of a row of a group's weights.
+  [[nodiscard]] std::size_t channel(std::size_t group, std::size_t row) const noexcept {
+    return group * (y.channels() / groups) + row;
+  }
+  /// Where outputs go from channel c, row h and column x of an image on.
+  [[nodiscard]] store_target<T> target(std::size_t image, std::size_t c, std::size_t h, std::size_t x) const noexcept {
+    const nchw_view<const T>& residual = fused.residual;
+    return {&y(image, c, h, x),
+            y.stride(1),
+            y.stride(3),
+            fused.bias.empty() ? nullptr : &fused.bias[c],
+            residual.empty() ? nullptr : &residual(image, c, h, x),
+            residual.stride(1),
+            residual.stride(3),
+            fused.relu,
+            scales == nullptr ? nullptr : scales + c};
+  }
+};
 
 /// Writes sums to feature maps: columns of a panel are runs of pixels, cut where memory is not evenly strided.
 template <scalar T>
 struct convolution_output {
   const kernel_table<T>& kernels;
-  const conv_epilogue<T>& fused;
-  nchw_view<T> y;
+  feature_maps<T> maps;
 
   void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t column, std::size_t n,
                   const T* sums, std::size_t ld) const noexcept {
-    const std::size_t width = y.width(), plane = y.height() * width;
-    const std::size_t c = group * (y.channels() / groups) + row;
+    const std::size_t width = maps.y.width(), plane = maps.y.height() * width, c = maps.channel(group, row);
     const std::size_t run_limit = rows_are_contiguous() ? plane : width;
     for (std::size_t lane = 0; lane < n;) {
       const std::size_t image = (column + lane) / plane, pixel = (column + lane) % plane;
       const std::size_t length = (std::min)(n - lane, run_limit - pixel % run_limit);
-      kernels.store_rows(sums + lane, ld, rows, length, maps_target(fused, y, image, c, pixel / width, pixel % width));
+      kernels.store_rows(sums + lane, ld, rows, length, maps.target(image, c, pixel / width, pixel % width));
       lane += length;
     }
   }
-
-  /// The same for one column, whose sums lie together; the bias is added to them on the way. Of one group.
+  /// The same for one column, whose sums lie together. Of one group.
   void column(std::size_t row, std::size_t rows, std::size_t at, T* sums) const noexcept {
-    const std::size_t plane = y.height() * y.width(), pixel = at % plane;
-    store_target<T> to = maps_target(fused, y, at / plane, row, pixel / y.width(), pixel % y.width());
-    if (to.bias != nullptr)
-      for (std::size_t r = 0; r < rows; ++r) sums[r] += to.bias[r];
-    kernels.store_rows(sums, rows, 1, rows, {to.y, 0, to.y_row, nullptr, to.residual, 0, to.residual_row, to.relu});
+    const std::size_t width = maps.y.width(), plane = maps.y.height() * width, pixel = at % plane;
+    store_column(kernels, maps.target(at / plane, row, pixel / width, pixel % width), rows, sums);
   }
-
-  std::size_t groups;
 
  private:
   template <class View>
@@ -71,7 +75,7 @@ struct convolution_output {
     return v.empty() || v.stride(2) == static_cast<std::ptrdiff_t>(width) * v.stride(3);
   }
   [[nodiscard]] bool rows_are_contiguous() const noexcept {
-    return contiguous(y, y.width()) && contiguous(fused.residual, y.width());
+    return contiguous(maps.y, maps.y.width()) && contiguous(maps.fused.residual, maps.y.width());
   }
 };
 
@@ -79,21 +83,19 @@ struct convolution_output {
 template <scalar T>
 struct winograd_output_maps {
   const kernel_table<T>& kernels;
-  const conv_epilogue<T>& fused;
-  nchw_view<T> y;
-  std::size_t groups;
+  feature_maps<T> maps;
 
   void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t tile, std::size_t n,
                   const T* outputs, std::size_t ld) const noexcept {
-    const extent2 tiles = winograd_tiles({y.height(), y.width()});
-    const std::size_t c = group * (y.channels() / groups) + row;
+    const extent2 tiles = winograd_tiles({maps.y.height(), maps.y.width()});
+    const std::size_t c = maps.channel(group, row);
     for (std::size_t lane = 0; lane < n;) {
       const std::size_t image = (tile + lane) / (tiles.h * tiles.w), within = (tile + lane) % (tiles.h * tiles.w);
       const std::size_t h = within / tiles.w * 2, x = within % tiles.w * 2;
       const std::size_t count = (std::min)(n - lane, tiles.w - within % tiles.w);
-      for (std::size_t i = 0; i < (std::min)(std::size_t{2}, y.height() - h); ++i)
-        kernels.store_rows(outputs + i * ld / 2 + 2 * lane, ld, rows, (std::min)(2 * count, y.width() - x),
-                           maps_target(fused, y, image, c, h + i, x));
+      for (std::size_t i = 0; i < (std::min)(std::size_t{2}, maps.y.height() - h); ++i)
+        kernels.store_rows(outputs + i * ld / 2 + 2 * lane, ld, rows, (std::min)(2 * count, maps.y.width() - x),
+                           maps.target(image, c, h + i, x));
       lane += count;
     }
   }
@@ -154,13 +156,14 @@ void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::t
   const gemm_plan plan = plan_conv2d(w, geometry, x.batch(), {x.height(), x.width()}, path);
   const kernel_table<T>& kernels = w.kernels();
   const std::size_t columns = x.batch() * out.h * out.w;
-  const detail::convolution_output<T> store{kernels, fused, y, geometry.groups()};
+  const detail::feature_maps<T> maps{fused, w.scales(), y, geometry.groups()};
+  const detail::convolution_output<T> store{kernels, maps};
   const detail::convolution_columns<T> reader(kernels, x, geometry, out);
   if (plan.path == gemm_path::depthwise)
     detail::multiply_depthwise<T>(kernels, detail::decoded_row<T>{w}, geometry, x, out, store, exec);
   else if (plan.path == gemm_path::winograd)
     detail::winograd_product<T>(w, geometry, x, out)
-        .run(x.batch(), detail::winograd_output_maps<T>{kernels, fused, y, geometry.groups()}, exec);
+        .run(x.batch(), detail::winograd_output_maps<T>{kernels, maps}, exec);
   else if (is_gemv(plan.path))
     detail::multiply_few_pixels(w, plan.path, reader, columns, store, exec);
   else if (plan.path == gemm_path::int8)

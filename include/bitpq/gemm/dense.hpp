@@ -27,7 +27,8 @@ void dense_gemm(std::type_identity_t<matrix_view<const T>> w, std::type_identity
   detail::check_product(w.rows(), w.cols(), x, y, fused);
   if (y.empty()) return;
   detail::multiply_panels<T>(detail::dense_weights<T>(w, kernels), {1, w.rows(), x.cols()},
-                             detail::matrix_columns<T>{kernels, x}, detail::matrix_output<T>{kernels, fused, y}, exec);
+                             detail::matrix_columns<T>{kernels, x},
+                             detail::matrix_output<T>{kernels, fused, nullptr, y}, exec);
 }
 
 /// conv2d with dense weights of geometry.rows() x geometry.cols(), rows contiguous. Throws and guarantees as conv2d.
@@ -39,7 +40,7 @@ void dense_conv2d(std::type_identity_t<matrix_view<const T>> w, const layer_geom
   detail::check_rows_contiguous(w);
   const extent2 out = detail::check_convolution(w.rows(), w.cols(), geometry, x, y, fused);
   if (y.empty()) return;
-  const detail::convolution_output<T> store{kernels, fused, y, geometry.groups()};
+  const detail::convolution_output<T> store{kernels, {fused, nullptr, y, geometry.groups()}};
   if (geometry.in_per_group() == 1) {
     detail::multiply_depthwise<T>(kernels, detail::dense_row<T>{w}, geometry, x, out, store, exec);
     return;

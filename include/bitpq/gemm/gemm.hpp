@@ -43,25 +43,31 @@ template <scalar T>
 struct matrix_output {
   const kernel_table<T>& kernels;
   const epilogue<T>& fused;
+  const T* scales;  ///< of the rows, or null
   matrix_view<T> y;
 
   void operator()(std::size_t /*group*/, std::size_t row, std::size_t rows, std::size_t column, std::size_t n,
                   const T* sums, std::size_t ld) const noexcept {
-    const matrix_view<const T>& residual = fused.residual;
-    kernels.store_rows(
-        sums, ld, rows, n,
-        {&y(row, column), y.stride(0), y.stride(1), fused.bias.empty() ? nullptr : &fused.bias[row],
-         residual.empty() ? nullptr : &residual(row, column), residual.stride(0), residual.stride(1), fused.relu});
+    kernels.store_rows(sums, ld, rows, n, target(row, column));
+  }
+  /// The same for one column, whose sums lie together.
+  void column(std::size_t row, std::size_t rows, std::size_t at, T* sums) const noexcept {
+    store_column(kernels, target(row, at), rows, sums);
   }
 
-  /// The same for one column, whose sums lie together; the bias is added to them on the way.
-  void column(std::size_t row, std::size_t rows, std::size_t at, T* sums) const noexcept {
+ private:
+  /// Where outputs go from that row and column on.
+  [[nodiscard]] store_target<T> target(std::size_t row, std::size_t column) const noexcept {
     const matrix_view<const T>& residual = fused.residual;
-    if (!fused.bias.empty())
-      for (std::size_t r = 0; r < rows; ++r) sums[r] += fused.bias[row + r];
-    kernels.store_rows(sums, rows, 1, rows,
-                       {&y(row, at), 0, y.stride(0), nullptr, residual.empty() ? nullptr : &residual(row, at), 0,
-                        residual.stride(0), fused.relu});
+    return {&y(row, column),
+            y.stride(0),
+            y.stride(1),
+            fused.bias.empty() ? nullptr : &fused.bias[row],
+            residual.empty() ? nullptr : &residual(row, column),
+            residual.stride(0),
+            residual.stride(1),
+            fused.relu,
+            scales == nullptr ? nullptr : scales + row};
   }
 };
 
@@ -94,7 +100,7 @@ void gemm(const prepacked_matrix<T>& w, std::type_identity_t<matrix_view<const T
   if (y.empty()) return;
   const gemm_plan plan = plan_gemm(w, x.cols(), path);
   const kernel_table<T>& kernels = w.kernels();
-  const detail::matrix_output<T> store{kernels, fused, y};
+  const detail::matrix_output<T> store{kernels, fused, w.scales(), y};
   const detail::matrix_columns<T> reader{kernels, x};
   if (is_gemv(plan.path))
     detail::multiply_columns(w, plan.path, x, store, exec);

@@ -4,8 +4,10 @@
 // What the paths cost: constants of an instruction set, measured, and the formulas that they enter.
 
 #include <bitpq/codec/code_format.hpp>
+#include <bitpq/gemm/detail/task_sizes.hpp>
 #include <bitpq/gemm/path.hpp>
 #include <bitpq/gemm/precision.hpp>
+#include <bitpq/kernel/arguments.hpp>
 #include <bitpq/kernel/gemv_layout.hpp>
 #include <bitpq/kernel/int8_layout.hpp>
 #include <bitpq/kernel/isa.hpp>
@@ -207,7 +209,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
 
 namespace detail {
 
-/// The formulas. Costs are for all groups.
+/// The formulas. Costs are for all groups. A format of several stages multiplies or looks up once per stage, and moves
+/// inputs and outputs once.
 class cost_model {
  public:
   cost_model(const code_format& format, const product_shape& shape, const kernel_shape& kernels,
@@ -233,6 +236,7 @@ class cost_model {
  private:
   static double real(std::size_t n) noexcept { return static_cast<double>(n); }
   [[nodiscard]] double groups() const noexcept { return real(shape_.groups); }
+  [[nodiscard]] double stages() const noexcept { return real(format_.stages); }
   [[nodiscard]] std::size_t vectors(std::size_t columns) const noexcept { return ceil_div(columns, kernels_.lanes); }
 
   /// A vector multiply-add of each of `columns` columns, in panels.
@@ -247,31 +251,33 @@ class cost_model {
            (costs_.pack * real(format_.cols * tasks) + costs_.store * real(shape_.rows));
   }
   [[nodiscard]] double decode() const noexcept {
-    return real(shape_.rows * format_.cols) * multiply(shape_.columns) + move(ceil_div(shape_.rows, 384));
+    return stages() * real(shape_.rows * format_.cols) * multiply(shape_.columns) +
+           move(ceil_div(shape_.rows, direct_task_rows));
   }
   [[nodiscard]] double int8() const noexcept {
     const std::size_t words = word_layout(kernels_.int8_group, format_.block_size).of_column(format_.blocks());
     const double pack = shape_.window == 1 ? 2 * costs_.int8_pack : costs_.int8_pack;  // taps share the rounding
-    return costs_.int8_word * real(shape_.rows * words) * multiply(shape_.columns) +
-           real(vectors(shape_.columns)) *
-               (pack * real(format_.cols * ceil_div(shape_.rows, 1024)) + costs_.int8_store * real(shape_.rows));
+    return stages() * costs_.int8_word * real(shape_.rows * words) * multiply(shape_.columns) +
+           real(vectors(shape_.columns)) * (pack * real(format_.cols * ceil_div(shape_.rows, int8_task_rows)) +
+                                            costs_.int8_store * real(shape_.rows));
   }
   [[nodiscard]] double lut() const noexcept {
-    const std::size_t tasks = ceil_div(shape_.rows, 2048);
+    const std::size_t tasks = ceil_div(shape_.rows, table_task_rows);
     const double columns = real(vectors(shape_.columns));
-    // Two runs of 8 blocks, one being built; the first-level cache is taken to be 32 KB.
-    const double tables = 16 * real(format_.codewords * kernels_.lut_width * kernels_.element);
+    // Two runs of blocks, one being built; the first-level cache is taken to be 32 KB.
+    const double tables = real(2 * table_blocks * format_.codewords * kernels_.lut_width * kernels_.element);
     double misses = 0;
     for (double size = tables; size > 32768 && misses < 4; size /= 2) ++misses;
-    const double build = columns * costs_.build * real(format_.codewords * format_.cols * tasks);
-    const double look_up = columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.blocks());
+    const double build = columns * costs_.build * stages() * real(format_.codewords * format_.cols * tasks);
+    const double look_up =
+        columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
   }
   [[nodiscard]] double winograd() const noexcept {
     const std::size_t tiles = shape_.winograd_tiles, channels = format_.cols / 9;
     const std::size_t panel = (std::min)(kernels_.panel, round_up(tiles, kernels_.lanes));
-    const std::size_t tasks = ceil_div(shape_.rows * panel * 16, std::size_t{1} << 17);
-    return 16 * real(shape_.rows * channels) * multiply(tiles) +
+    const std::size_t tasks = ceil_div(shape_.rows * panel * winograd_positions, winograd_task_products);
+    return real(winograd_positions) * stages() * real(shape_.rows * channels) * multiply(tiles) +
            real(vectors(tiles)) *
                (costs_.transform_in * real(channels * tasks) + costs_.transform_out * real(shape_.rows));
   }
@@ -305,7 +311,7 @@ class cost_model {
     const double build = real(ceil_div(entries, kernels_.lanes) * format_.block_size) * costs_.build_product +
                          real(entries) * costs_.build_entry;
     const double moves = 3 * real(format_.cols) + 5 * real(format_.rows);  // a column in, a column out
-    return real(shape_.columns) * (real(format_.codes()) * each + real(format_.blocks()) * build + moves);
+    return real(shape_.columns) * (real(format_.codes()) * each + real(format_.row_codes()) * build + moves);
   }
 
   const code_format& format_;

@@ -46,7 +46,7 @@ inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
   const std::size_t few = 8;  // columns of a convolution that are worth reading one by one
   const std::size_t table = format.codewords * kernels.lut_width * kernels.element;
   const std::size_t transformed =
-      winograd_positions * format.codebooks * format.codewords * (format.block_size / 9) * kernels.element;
+      winograd_positions * format.books() * format.codewords * (format.block_size / 9) * kernels.element;
   const std::size_t most = path == gemm_path::gemv_lut ? kernels.exact_codewords : kernels.lut16_codewords;
   if (path == gemm_path::lut && 2 * table > max_scratch / 2)
     text << "two tables of " << format.codewords << " codewords take " << 2 * table << " bytes";
@@ -54,8 +54,8 @@ inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
     text << "the layer was prepacked for exact products";
   else if (path == gemm_path::int8 && (allowed != precision::int8 || kernels.int8_group == 0))
     text << "takes layers of float that were prepacked for int8";
-  else if (path == gemm_path::int8 && format.cols > max_int8_cols)
-    text << "takes up to " << max_int8_cols << " columns of weights, not " << format.cols;
+  else if (path == gemm_path::int8 && format.cols * format.stages > max_int8_cols)
+    text << "takes up to " << max_int8_cols << " columns of weights in all stages, not " << format.cols * format.stages;
   else if ((path == gemm_path::gemv_lut || path == gemm_path::lut16) && format.codewords > most)
     text << "takes up to " << most << " codewords of " << 8 * kernels.element << "-bit numbers with the "
          << to_string(kernels.target) << " kernels, not " << format.codewords;
@@ -65,7 +65,7 @@ inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
   else if (path == gemm_path::winograd && shape.winograd_tiles == 0)
     text << "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters";
   else if (path == gemm_path::winograd && transformed > max_scratch / 2)
-    text << format.codebooks << " x " << format.codewords << " transformed codewords take " << transformed << " bytes";
+    text << format.books() << " x " << format.codewords << " transformed codewords take " << transformed << " bytes";
   else if (path == gemm_path::depthwise && !shape.depthwise)
     text << "takes convolutions with one input channel per group";
   return text.str();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A compressed matrix in the order that kernels read: codes as whole bytes, [block][row]; codewords at a stride of
-// whole vectors, and in the forms that the kernels for few columns read. Made once when a model is loaded; still codes,
-// never weights.
+// A compressed matrix in the order that kernels read: codes as whole bytes, [stage][block][row]; codewords at a stride
+// of whole vectors, and in the forms that the kernels for few columns read. Made once when a model is loaded; still
+// codes, never weights.
 
 #include <bitpq/codec/pq_matrix.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
@@ -31,6 +31,7 @@ class prepacked_matrix {
                             precision allowed = precision::exact)
       : kernels_(&kernels), format_(w.format()), allowed_(allowed), costs_(path_costs_of(kernels.target)) {
     books_ = aligned_buffer<T>(w.book().values());
+    scales_ = aligned_buffer<T>(w.scales().values());
     // A power of two between the codes of neighbouring blocks would put them all into one set of the cache.
     code_stride_ = round_up(format_.rows, buffer_alignment);
     if (code_stride_ % 512 == 0) code_stride_ += buffer_alignment;
@@ -40,7 +41,7 @@ class prepacked_matrix {
     else
       codes16_ = transposed<std::uint16_t>(w);
     if constexpr (std::same_as<T, float>)
-      if (allowed == precision::int8 && cols() > 0 && cols() <= max_int8_cols)
+      if (allowed == precision::int8 && cols() > 0 && cols() * format_.stages <= max_int8_cols)
         int8_ = detail::int8_book(w, kernels.int8);
   }
 
@@ -53,7 +54,9 @@ class prepacked_matrix {
   [[nodiscard]] const path_costs& costs() const noexcept { return costs_; }
   void set_costs(const path_costs& costs) noexcept { costs_ = costs; }
   [[nodiscard]] std::size_t code_stride() const noexcept { return code_stride_; }
-  /// Codebook b: codewords x block size.
+  /// The factor of each row, or null where there are none: for the store, no other kernel applies them.
+  [[nodiscard]] const T* scales() const noexcept { return scales_.data(); }
+  /// Codebook b of format().books(): codewords x block size.
   [[nodiscard]] const T* book(std::size_t b) const noexcept {
     return books_.data() + b * format_.codewords * format_.block_size;
   }
@@ -67,34 +70,35 @@ class prepacked_matrix {
   [[nodiscard]] const T* words(std::size_t b) const noexcept {
     return words_.empty() ? nullptr : words_.data() + b * format_.block_size * table_entries(format_.codewords);
   }
-  /// The codewords in 8 bits; empty unless the layer may be computed so: int8 is allowed, T is float, and no more
-  /// columns than 133144.
+  /// The codewords in 8 bits; empty unless the layer may be computed so: int8 is allowed, T is float, and all stages
+  /// have no more than 133144 columns together.
   [[nodiscard]] const detail::int8_book& int8() const noexcept { return int8_; }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes8_.size() + codes16_.size() * 2 + (books_.size() + narrow_books_.size() + words_.size()) * sizeof(T) +
-           int8_.bytes();
+    return codes8_.size() + codes16_.size() * 2 + int8_.bytes() +
+           (books_.size() + narrow_books_.size() + words_.size() + scales_.size()) * sizeof(T);
   }
 
-  /// Calls f(codes of block j and row r onwards) with the width of code that is held.
+  /// Calls f(codes of row r onwards) with the width of code that is held. `position` is that of block and stage, see
+  /// code_format.
   template <class F>
-  void with_codes(std::size_t j, std::size_t r, F&& f) const {
+  void with_codes(std::size_t position, std::size_t r, F&& f) const {
     if (!codes8_.empty())
-      f(codes8_.data() + j * code_stride_ + r);
+      f(codes8_.data() + position * code_stride_ + r);
     else
-      f(codes16_.data() + j * code_stride_ + r);
+      f(codes16_.data() + position * code_stride_ + r);
   }
 
  private:
   /// The codebooks as the kernels for few columns read them.
   void split_books(const pq_matrix<T>& w) {
-    const std::size_t d = format_.block_size, count = format_.codebooks * format_.codewords;
+    const std::size_t d = format_.block_size, count = format_.books() * format_.codewords;
     const lookup_kernels<T>& lookup = kernels_->lookup;
     vectors_ = split_codeword(d, kernels_->lanes, std::is_same_v<T, float>);
     narrow_books_ = aligned_buffer<T>(count * vectors_.size());
     const bool tables = format_.codewords <= (std::max)(lookup.exact_codewords, lookup.lut16_codewords);
     const std::size_t entries = tables ? table_entries(format_.codewords) : 0;
-    words_ = aligned_buffer<T>(format_.codebooks * d * entries);
+    words_ = aligned_buffer<T>(format_.books() * d * entries);
     for (std::size_t k = 0; k < count; ++k)
       for (std::size_t i = 0; i < d; ++i) {
         const T value = w.book().values()[k * d + i];
@@ -105,11 +109,11 @@ class prepacked_matrix {
 
   template <class Code>
   aligned_buffer<Code> transposed(const pq_matrix<T>& w) const {
-    aligned_buffer<Code> codes(format_.blocks() * code_stride_);
-    std::vector<Code> row(format_.blocks());
+    aligned_buffer<Code> codes(format_.row_codes() * code_stride_);
+    std::vector<Code> row(format_.row_codes());
     for (std::size_t r = 0; r < format_.rows; ++r) {
-      w.codes().unpack(r * format_.blocks(), std::span<Code>(row));
-      for (std::size_t j = 0; j < row.size(); ++j) codes[j * code_stride_ + r] = row[j];
+      w.codes().unpack(r * row.size(), std::span<Code>(row));
+      for (std::size_t p = 0; p < row.size(); ++p) codes[p * code_stride_ + r] = row[p];
     }
     return codes;
   }
@@ -120,7 +124,7 @@ class prepacked_matrix {
   path_costs costs_{};
   std::size_t code_stride_ = 0;
   codeword_vectors vectors_;
-  aligned_buffer<T> books_, narrow_books_, words_;
+  aligned_buffer<T> books_, narrow_books_, words_, scales_;
   aligned_buffer<std::uint8_t> codes8_;
   aligned_buffer<std::uint16_t> codes16_;
   detail::int8_book int8_;

@@ -9,6 +9,8 @@
 #include <bitpq/io/tensor_values.hpp>
 #include <bitpq/io/tensor_view.hpp>
 
+#include <array>
+
 namespace bitpq {
 inline namespace v1 {
 
@@ -43,6 +45,9 @@ namespace detail {
 inline constexpr std::string_view codes_suffix = ".codes";
 inline constexpr std::string_view codebook_suffix = ".codebook";
 inline constexpr std::string_view scale_suffix = ".codebook_scale";
+inline constexpr std::string_view row_scale_suffix = ".row_scale";
+/// The parts of a layer whose names other tensors may end in where there is no such layer.
+inline constexpr std::array shared_suffixes{codebook_suffix, scale_suffix, row_scale_suffix};
 
 /// The name of a layer's part.
 inline std::string part_of(std::string_view layer, std::string_view suffix) {
@@ -69,7 +74,7 @@ class compressed_model {
     require(weight.rows() == g.rows() && weight.cols() == g.cols(), errc::bad_shape, "layer ", detail::quoted{name},
             " has ", g.rows(), " x ", g.cols(), " weights, got ", weight.rows(), " x ", weight.cols());
     require_free(name);
-    for (const std::string_view suffix : {detail::codes_suffix, detail::codebook_suffix, detail::scale_suffix})
+    for (const std::string_view suffix : detail::shared_suffixes)
       require(!tensors_.contains(detail::part_of(name, suffix)), errc::bad_params, "layer ", detail::quoted{name},
               " needs the name of tensor ", detail::quoted{detail::part_of(name, suffix)});
     layers_.emplace(std::move(name), compressed_layer<T>{g, std::move(weight)});
@@ -84,7 +89,7 @@ class compressed_model {
     require_free(name);
     require(name != "__metadata__" && !name.ends_with(detail::codes_suffix), errc::bad_params, "the name ",
             detail::quoted{name}, " is reserved");
-    for (const std::string_view suffix : {detail::codebook_suffix, detail::scale_suffix})
+    for (const std::string_view suffix : detail::shared_suffixes)
       require(!name.ends_with(suffix) || !layers_.contains(name.substr(0, name.size() - suffix.size())),
               errc::bad_params, "the name ", detail::quoted{name}, " belongs to a layer");
     tensors_.emplace(std::move(name), std::move(tensor));

@@ -47,7 +47,10 @@ struct stored_model {
     if (book.type() == codeword_type::i8)
       add_owned(part_of(name, scale_suffix), dtype::f32, {book.count()},
                 encode_values<float>(dtype::f32, book.scales()));
-    metadata.emplace(part_of(layer_key, name), to_text(layer_record{layer.geometry, w.format()}));
+    if (const std::optional<codeword_type> type = w.scales().type())
+      add_owned(part_of(name, row_scale_suffix), dtype_of(*type), {w.rows()},
+                encode_values<T>(dtype_of(*type), w.scales().values()));
+    metadata.emplace(part_of(layer_key, name), to_text(layer_record{layer.geometry, w.format(), w.scales().size()}));
   }
 };
 

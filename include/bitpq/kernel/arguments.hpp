@@ -39,8 +39,8 @@ struct copy_run {
   std::size_t image = 0;  ///< which factor to quantize by
 };
 
-/// Where sums go, all strides in elements: y[r][c] = act(sums[r][c] + bias[r] + residual[r][c]). A null bias or
-/// residual is none; act is max(0, .) with relu, else the identity.
+/// Where sums go, all strides in elements: y[r][c] = act(sums[r][c] * scale[r] + bias[r] + residual[r][c]). A null
+/// scale, bias or residual is none; act is max(0, .) with relu, else the identity.
 template <scalar T>
 struct store_target {
   T* y;
@@ -49,6 +49,7 @@ struct store_target {
   const T* residual;
   std::ptrdiff_t residual_row, residual_column;
   bool relu;
+  const T* scale = nullptr;
 };
 
 /// Products of a 2 x 2 tile of outputs by F(2 x 2, 3 x 3).

@@ -106,12 +106,12 @@ void multiply_vectors(const Left& left, const T* b, std::size_t ldb, T* c, std::
 
 /// Only as many vectors as hold columns.
 template <scalar T, class Arch, std::size_t Vectors, class Left>
-BITPQ_FORCE_INLINE void multiply_columns(const Left& left, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
-                                         std::size_t rows, std::size_t columns, std::size_t depth, std::size_t d,
-                                         bool accumulate) noexcept {
+BITPQ_FORCE_INLINE void multiply_live(const Left& left, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
+                                      std::size_t rows, std::size_t columns, std::size_t depth, std::size_t d,
+                                      bool accumulate) noexcept {
   if constexpr (Vectors > 1) {
     if (columns <= (Vectors - 1) * simd<T, Arch>::size) {
-      multiply_columns<T, Arch, Vectors - 1>(left, b, ldb, c, ldc, rows, columns, depth, d, accumulate);
+      multiply_live<T, Arch, Vectors - 1>(left, b, ldb, c, ldc, rows, columns, depth, d, accumulate);
       return;
     }
   }
@@ -126,8 +126,8 @@ BITPQ_FORCE_INLINE void multiply_columns(const Left& left, const T* b, std::size
 template <scalar T, class Arch>
 void gemm_panel(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows,
                 std::size_t columns, std::size_t depth, bool accumulate) noexcept {
-  detail::multiply_columns<T, Arch, register_tile<Arch>::vectors>(detail::dense_rows<T>{a, lda}, b, ldb, c, ldc, rows,
-                                                                  columns, depth, depth, accumulate);
+  detail::multiply_live<T, Arch, register_tile<Arch>::vectors>(detail::dense_rows<T>{a, lda}, b, ldb, c, ldc, rows,
+                                                               columns, depth, depth, accumulate);
 }
 
 /// The same with a left operand of codes: a[r][j * d + i] = book[codes[j * code_stride + r] * book_stride + i]. The
@@ -137,11 +137,11 @@ void code_panel(const T* book, std::size_t book_stride, const Code* codes, std::
                 std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns, std::size_t depth,
                 std::size_t d, bool accumulate) noexcept {
   if (d == 1)
-    detail::multiply_columns<T, Arch, register_tile<Arch>::vectors>(
+    detail::multiply_live<T, Arch, register_tile<Arch>::vectors>(
         detail::coded_rows<T, Code, true>{book, book_stride, codes, code_stride}, b, ldb, c, ldc, rows, columns, depth,
         d, accumulate);
   else
-    detail::multiply_columns<T, Arch, register_tile<Arch>::vectors>(
+    detail::multiply_live<T, Arch, register_tile<Arch>::vectors>(
         detail::coded_rows<T, Code, false>{book, book_stride, codes, code_stride}, b, ldb, c, ldc, rows, columns, depth,
         d, accumulate);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The last step of a product: from sums to the caller's output, with bias, residual and activation on the way, so that
-// the output is touched once.
+// The last step of a product: from sums to the caller's output, with the row's scale, bias, residual and activation on
+// the way, so that the output is touched once.
 
 #include <bitpq/kernel/arguments.hpp>
 #include <bitpq/kernel/simd.hpp>
@@ -10,10 +10,22 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// Stores rows x columns of sums at row stride ld. NaN stays NaN.
+namespace detail {
+
+/// sums[i] * scale + bias for i < n, at most a vector, to the front of `values`: in a vector, so that these are the
+/// bits of whole ones, whether or not the compiler fuses the two operations.
 template <scalar T, class Arch>
-void store_rows(const T* BITPQ_RESTRICT sums, std::size_t ld, std::size_t rows, std::size_t columns,
-                const store_target<T>& to) noexcept {
+BITPQ_FORCE_INLINE void scale_few(const T* sums, std::size_t n, T scale, T bias, T* values) noexcept {
+  using s = simd<T, Arch>;
+  T padded[s::size] = {};
+  for (std::size_t i = 0; n < s::size && i < n; ++i) padded[i] = sums[i];
+  s::store(values, s::fma(s::load(n < s::size ? padded : sums), s::set(scale), s::set(bias)));
+}
+
+/// store_rows with or without scales: those without are not to pay for them.
+template <bool Scaled, scalar T, class Arch>
+void store_scaled(const T* BITPQ_RESTRICT sums, std::size_t ld, std::size_t rows, std::size_t columns,
+                  const store_target<T>& to) noexcept {
   using s = simd<T, Arch>;
   const typename s::vec zero = s::set(T{0});
   const bool contiguous = to.y_column == 1 && (to.residual == nullptr || to.residual_column == 1);
@@ -23,23 +35,40 @@ void store_rows(const T* BITPQ_RESTRICT sums, std::size_t ld, std::size_t rows, 
     if (contiguous && r + ahead < rows)  // rows are often pages apart, where no hardware looks ahead
       for (std::size_t c = 0; c < columns; c += line)
         prefetch_for_write(to.y + (row + static_cast<std::ptrdiff_t>(ahead)) * to.y_row + c);
+    const T scale = Scaled ? to.scale[r] : T{1};
     const T bias = to.bias == nullptr ? T{0} : to.bias[r];
     T* const y = to.y + row * to.y_row;
     const T* const residual = to.residual == nullptr ? nullptr : to.residual + row * to.residual_row;
     std::size_t c = 0;
     if (contiguous)
-      for (const typename s::vec shift = s::set(bias); c + s::size <= columns; c += s::size) {
-        typename s::vec v = s::add(s::load(sums + c), shift);
+      for (const typename s::vec factor = s::set(scale), shift = s::set(bias); c + s::size <= columns; c += s::size) {
+        const typename s::vec sum = s::load(sums + c);
+        typename s::vec v = Scaled ? s::fma(sum, factor, shift) : s::add(sum, shift);
         if (residual != nullptr) v = s::add(v, s::load(residual + c));
         s::store(y + c, to.relu ? s::select(s::less(v, zero), zero, v) : v);
       }
-    for (; c < columns; ++c) {
+    T few[s::size];
+    for (std::size_t i = 0; c < columns; ++c, i = (i + 1) % s::size) {
+      if (Scaled && i == 0)
+        scale_few<T, Arch>(sums + c, columns - c < s::size ? columns - c : s::size, scale, bias, few);
       const auto column = static_cast<std::ptrdiff_t>(c);
-      T v = sums[c] + bias;
+      T v = Scaled ? few[i] : sums[c] + bias;
       if (residual != nullptr) v += residual[column * to.residual_column];
       y[column * to.y_column] = to.relu && v < T{0} ? T{0} : v;
     }
   }
+}
+
+}  // namespace detail
+
+/// Stores rows x columns of sums at row stride ld. NaN stays NaN.
+template <scalar T, class Arch>
+void store_rows(const T* sums, std::size_t ld, std::size_t rows, std::size_t columns,
+                const store_target<T>& to) noexcept {
+  if (to.scale == nullptr)
+    detail::store_scaled<false, T, Arch>(sums, ld, rows, columns, to);
+  else
+    detail::store_scaled<true, T, Arch>(sums, ld, rows, columns, to);
 }
 
 }  // namespace v1

@@ -42,9 +42,12 @@ void pack(int bits, const std::vector<std::uint16_t>& codes) { packed_codes(bits
 
 /// 4 x 6 weights in blocks of 2 from three codewords.
 pq_matrix<float> matrix(int bits, const std::vector<std::uint16_t>& codes, std::size_t rows = 4, std::size_t cols = 6,
-                        std::size_t books = 1) {
+                        std::size_t books = 1, std::size_t stages = 1, const std::vector<float>& scales = {}) {
   return pq_matrix<float>(rows, cols, codebook<float>(std::vector<float>(6 * books, 1.0F), books, 3, 2),
-                          packed_codes(bits, codes));
+                          packed_codes(bits, codes), stages, bitpq::row_scales<float>(scales));
+}
+void scale_rows(const std::vector<float>& values, codeword_type type = codeword_type::f16) {
+  bitpq::row_scales<float>(values, type);
 }
 
 }  // namespace
@@ -156,6 +159,18 @@ TEST_CASE("bad formats are refused with their numbers") {
        [] {
          format({two_to(30), two_to(30), 2, 2, 1});
        }},
+      {errc::bad_params, "0 stages are outside 1 .. 16",
+       [] {
+         format({4, 4, 2, 2, 1, 0});
+       }},
+      {errc::bad_params, "17 stages are outside 1 .. 16",
+       [] {
+         format({4, 4, 2, 2, 1, 17});
+       }},
+      {errc::bad_shape, "bits of the weights: 288230376151711744 x 128 overflows",
+       [] {
+         format({two_to(29), two_to(29), 2, 2, 1, 2});
+       }},
       {errc::bad_shape, "bits of the codebooks: 65536 x 281474976710656 overflows",
        [] {
          format({1, two_to(42), two_to(42), 65536, 1});
@@ -223,6 +238,19 @@ TEST_CASE("bad codebooks are refused with their numbers") {
   });
 }
 
+TEST_CASE("bad row scales are refused with their numbers") {
+  check_bad_inputs({
+      {errc::bad_params, "row scales stored as i8, not f16 or f32", [] { scale_rows({1}, codeword_type::i8); }},
+      {errc::bad_params, "row scales stored as f64, not f16 or f32", [] { scale_rows({1}, codeword_type::f64); }},
+      {errc::non_finite, "row scale holds nan at 1",
+       [] {
+         scale_rows({1, nan_value});
+       }},
+      {errc::non_finite, "row scale holds -70000 at 0, beyond fp16's range of 65504", [] { scale_rows({-70000}); }},
+      {errc::non_finite, "row scale holds inf at 0", [] { scale_rows({infinity}, codeword_type::f32); }},
+  });
+}
+
 TEST_CASE("bad codes are refused with their numbers") {
   const packed_codes five(3, std::vector<std::uint16_t>{1, 2, 3, 4, 5});
   const packed_codes wide(9, std::vector<std::uint16_t>{1, 2});
@@ -259,12 +287,28 @@ TEST_CASE("bad compressed matrices are refused with their numbers") {
   const std::vector<std::uint16_t> twelve(12, 2);
   std::vector<std::uint16_t> one_wrong(twelve);
   one_wrong[5] = 3;
+  std::vector<std::uint16_t> late_wrong(24, 2);
+  late_wrong[10] = 3;
   std::vector<float> out(24, 7.0F);
+  const auto staged = [](std::size_t stages, std::size_t books, std::size_t codes) {
+    matrix(2, std::vector<std::uint16_t>(codes), 4, 6, books, stages);
+  };
+  const auto scaled = [&](std::size_t scales) { matrix(2, twelve, 4, 6, 1, 1, std::vector<float>(scales, 1.0F)); };
   check_bad_inputs({
-      {errc::bad_shape, "4 x 6 weights in blocks of 2 need 12 codes, got 11",
+      {errc::bad_shape, "4 x 6 weights in blocks of 2, stages 2, need 24 codes, got 12", [&] { staged(2, 2, 12); }},
+      {errc::bad_params, "3 codebooks for 2 stages of as many each", [&] { staged(2, 3, 24); }},
+      {errc::bad_params, "1 codebooks for 2 stages of as many each", [&] { staged(2, 1, 24); }},
+      {errc::bad_params, "0 stages are outside 1 .. 16", [&] { staged(0, 1, 12); }},
+      {errc::bad_params, "17 stages are outside 1 .. 16", [&] { staged(17, 17, 12); }},
+      {errc::corrupt_file, "code 3 at row 1, stage 1, block 1 names none of 3 codewords",
+       [&] { matrix(2, late_wrong, 4, 6, 2, 2); }},
+      {errc::bad_shape, "3 row scales for 4 rows", [&] { scaled(3); }},
+      {errc::bad_shape, "5 row scales for 4 rows", [&] { scaled(5); }},
+      {errc::bad_shape, "4 x 6 weights in blocks of 2, stages 1, need 12 codes, got 11",
        [] { matrix(2, std::vector<std::uint16_t>(11)); }},
       {errc::bad_shape, "codes of 3 bits for 3 codewords, which take 2", [&] { matrix(3, twelve); }},
-      {errc::corrupt_file, "code 3 at row 1, block 2 names none of 3 codewords", [&] { matrix(2, one_wrong); }},
+      {errc::corrupt_file, "code 3 at row 1, stage 0, block 2 names none of 3 codewords",
+       [&] { matrix(2, one_wrong); }},
       {errc::bad_params, "block size 2 is outside 1 .. 1, the columns of the weight matrix",
        [&] { matrix(2, twelve, 12, 1); }},
       {errc::bad_params, "4 codebooks do not share out 3 block positions evenly", [&] { matrix(2, twelve, 4, 6, 4); }},

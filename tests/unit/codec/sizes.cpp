@@ -41,17 +41,23 @@ TEST_CASE("sizes are those computed by hand") {
   check(size_of(several, codeword_type::i8), 56, 3 * 5 * 2 * 8, 3 * 32, 7 + 30 + 12);
   CHECK(size_of(several, codeword_type::i8).weights == 36);
 
+  // The same in two stages, with a scale of 16 or 32 bits for each of the 3 rows.
+  const code_format staged{3, 12, 2, 5, 3, 2};
+  check(size_of(staged, codeword_type::i8), 112, 2 * 240, 2 * 96, 14 + 60 + 24);
+  check(size_of(staged, codeword_type::f16, codeword_type::f16), 112, 960, 3 * 16, 14 + 120 + 6);
+  check(size_of(staged, codeword_type::i8, codeword_type::f32), 112, 480, 192 + 3 * 32, 14 + 60 + 36);
+
   // One codeword still costs a bit per code.
   check(size_of(code_format{1, 1, 1, 1, 1}, codeword_type::f32), 8, 32, 0, 5);
   CHECK(size_report{}.bits_per_weight() == 0);
 }
 
 TEST_CASE("a matrix reports what its parts hold") {
-  const bitpq::pq_matrix<float> w = bitpq_test::random_pq<float>({7, 45, 4, 37, 3}, 1, codeword_type::i8);
+  const bitpq::pq_matrix<float> w = bitpq_test::random_pq<float>({7, 45, 4, 37, 3, 2}, 1, codeword_type::i8, true);
   const size_report size = w.size();
   CHECK(size.code_bits == 8 * w.codes().bytes().size());
   CHECK(size.codebook_bits == 8 * w.book().values().size());
-  CHECK(size.scale_bits == 32 * w.book().scales().size());
+  CHECK(size.scale_bits == 32 * w.book().scales().size() + 16 * w.scales().size());
   CHECK(size.weights == 7 * 45);
 }
 
@@ -61,6 +67,12 @@ TEST_CASE("a format knows its blocks and their codebooks") {
   CHECK((f.blocks() == 8 && f.codes() == 32 && f.code_bits() == 4 && f.blocks_per_codebook() == 3));
   CHECK((f.width_of(0) == 4 && f.width_of(6) == 4 && f.width_of(7) == 1));
   CHECK((f.codebook_of(0) == 0 && f.codebook_of(2) == 0 && f.codebook_of(3) == 1 && f.codebook_of(7) == 2));
+  CHECK((f.codebook_end(0) == 3 && f.codebook_end(2) == 3 && f.codebook_end(5) == 6 && f.codebook_end(6) == 8));
+  CHECK((f.row_codes() == 8 && f.books() == 3 && f.position(0, 5) == 5 && f.book_of(0, 7) == 2));
+  const code_format staged{4, 29, 4, 16, 3, 2};
+  CHECK((staged.blocks() == 8 && staged.row_codes() == 16 && staged.codes() == 64 && staged.books() == 6));
+  CHECK((staged.position(1, 5) == 13 && staged.book_of(1, 7) == 5 && staged.codebook_of(7) == 2));
+  CHECK_FALSE(f == staged);
   CHECK(f == code_format{4, 29, 4, 16, 3});
   CHECK_FALSE(f == code_format{4, 29, 4, 16, 2});
   const code_format whole{2, 8, 4, 2, 1};

@@ -63,6 +63,23 @@ TEST_CASE("a layer's precision decides what its plans may choose") {
   CHECK(plan(format, {1, 4096, 1}, gemm_path::automatic, precision::lut16).path == gemm_path::lut16);
 }
 
+TEST_CASE("every stage is counted, and what they share is counted once") {
+  const product_shape linear{1, 512, 64}, pixels{1, 64, 3136, true, 9, 784};
+  for (const gemm_path path : bitpq::all_gemm_paths) {
+    if (path == gemm_path::depthwise) continue;  // decodes a row and then is as any other
+    const bool tiles = path == gemm_path::winograd;
+    const code_format one{tiles ? 64U : 512U, 576, 9, 16, 1}, two{one.rows, one.cols, 9, 16, 1, 2};
+    kernel_shape kernels = wide;
+    kernels.int8_group = 4;
+    const auto cost = [&](const code_format& format) {
+      return path_cost(path, format, tiles ? pixels : linear, kernels, path_costs_of(wide.target));
+    };
+    INFO(bitpq::to_string(path));
+    CHECK(cost(two) > 1.3 * cost(one));
+    CHECK(cost(two) < 2 * cost(one));
+  }
+}
+
 TEST_CASE("calibration scales the cost of a path") {
   const code_format format{4096, 1024, 8, 16, 1};
   bitpq::path_costs costs = path_costs_of(wide.target);
@@ -97,6 +114,8 @@ TEST_CASE("a path that does not serve is refused with the reason") {
   refuse(gemm_path::winograd, "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters", format,
          {1, 64, 512, true, 9});
   refuse(gemm_path::winograd, "1 x 65536 transformed codewords take 4194304 bytes", {64, 576, 9, 65536, 1},
+         {1, 64, 512, true, 9, 128});
+  refuse(gemm_path::winograd, "2 x 32768 transformed codewords take 4194304 bytes", {64, 576, 9, 32768, 1, 2},
          {1, 64, 512, true, 9, 128});
   refuse(gemm_path::depthwise, "takes convolutions with one input channel per group", format, {1, 64, 512, true, 9});
 }

@@ -9,22 +9,27 @@ using bitpq::prepacked_matrix;
 using namespace bitpq_test;
 
 TEMPLATE_TEST_CASE("prepacking reorders codes and keeps codewords", "", float, double) {
-  for (const bitpq::code_format& format : {bitpq::code_format{5, 23, 4, 17, 3}, bitpq::code_format{70, 9, 9, 256, 1},
-                                           bitpq::code_format{3, 31, 5, 257, 7}}) {
-    const bitpq::pq_matrix<TestType> w = random_pq<TestType>(format, 1);
+  for (const bitpq::code_format& format :
+       {bitpq::code_format{5, 23, 4, 17, 3}, bitpq::code_format{70, 9, 9, 256, 1}, bitpq::code_format{3, 31, 5, 257, 7},
+        bitpq::code_format{6, 23, 4, 17, 3, 2}}) {
+    const bool scaled = format.stages > 1;
+    const bitpq::pq_matrix<TestType> w = random_pq<TestType>(format, 1, bitpq::codeword_type::f32, scaled);
     for_each_isa<TestType>([&](const bitpq::kernel_table<TestType>& k) {
       const prepacked_matrix<TestType> packed(w, k);
       CHECK((packed.rows() == w.rows() && packed.cols() == w.cols() && packed.format() == format));
       CHECK(&packed.kernels() == &k);
       CHECK(packed.code_stride() >= format.rows);
       bool same = true;
-      for (std::size_t j = 0; j < format.blocks(); ++j)
-        packed.with_codes(j, 2, [&](const auto* codes) {
+      for (std::size_t p = 0; p < format.row_codes(); ++p)
+        packed.with_codes(p, 2, [&](const auto* codes) {
           CHECK((sizeof(*codes) == 1) == (format.codewords <= 256));
-          for (std::size_t r = 2; r < format.rows; ++r) same = same && codes[r - 2] == w.code(r, j);
+          for (std::size_t r = 2; r < format.rows; ++r)
+            same = same && codes[r - 2] == w.code(r, p % format.blocks(), p / format.blocks());
         });
+      CHECK((packed.scales() != nullptr) == scaled);
+      for (std::size_t r = 0; scaled && r < format.rows; ++r) same = same && packed.scales()[r] == w.scales()[r];
       const std::size_t book_size = format.codewords * format.block_size;
-      for (std::size_t i = 0; i < format.codebooks * book_size; ++i)
+      for (std::size_t i = 0; i < format.books() * book_size; ++i)
         same = same && packed.book(i / book_size)[i % book_size] == w.book().values()[i];
       CHECK(same);
       CHECK(packed.bytes() >=

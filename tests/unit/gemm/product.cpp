@@ -20,6 +20,14 @@ bitpq::pq_matrix<float> small_matrix() {
                                  bitpq::packed_codes(1, std::vector<std::uint16_t>{0, 1, 1, 1, 0, 0}));
 }
 
+/// Two stages of blocks of 2 and row scales: 2 x (1 2 1 2 + 10 20 30 40) / -(3 4 1 2 + 30 40 10 20).
+bitpq::pq_matrix<float> staged_matrix() {
+  const std::vector<float> words{1, 2, 3, 4, 10, 20, 30, 40}, scales{2, -1};
+  return bitpq::pq_matrix<float>(2, 4, bitpq::codebook<float>(words, 2, 2, 2),
+                                 bitpq::packed_codes(1, std::vector<std::uint16_t>{0, 0, 0, 1, 1, 0, 1, 0}), 2,
+                                 bitpq::row_scales<float>(scales));
+}
+
 constexpr gemm_path all_paths[] = {gemm_path::automatic, gemm_path::decode, gemm_path::lut, gemm_path::gemv};
 
 }  // namespace
@@ -35,6 +43,19 @@ TEST_CASE("a product by hand") {
     const bitpq::epilogue<float> fused{bias, {residual.data(), 3, 2}, true};
     gemm(bitpq::prepack(small_matrix()), {x.data(), 4, 2}, {y.data(), 3, 2}, fused, {}, path);
     CHECK(y == std::vector<float>{111, 112, 215, 232, 0, 0});
+  }
+}
+
+TEST_CASE("a product with two stages and row scales by hand") {
+  // Row 0: 2 x (11 22 31 42); row 1: -(33 44 11 22).
+  const std::vector<float> x{1, 10, 0, -1, 2, 1, 1, 0};  // 4 x 2
+  const std::vector<float> bias{100, 200};
+  for (const gemm_path path : all_paths) {
+    INFO(bitpq::to_string(path));
+    std::vector<float> y(4);
+    gemm(staged_matrix(), {x.data(), 4, 2}, {y.data(), 2, 2}, {bias, {}, false}, {}, path);
+    CHECK(y == std::vector<float>{100 + 2 * (11 + 62 + 42), 100 + 2 * (110 - 22 + 31), 200 - (33 + 22 + 22),
+                                  200 - (330 - 44 + 11)});
   }
 }
 

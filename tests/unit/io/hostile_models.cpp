@@ -100,9 +100,9 @@ const row contents[] = {
      },
      "corrupt_file: bitpq: f: tensor 'w.codes' has shape [3], but its layer needs [2]"},
     {[](pieces& p) { p.tensors["w.codes"].bytes[0] = std::byte{0b10'11'01'10}; },
-     "corrupt_file: bitpq: f: layer 'w' is wrong: code 3 at row 0, block 2 names none of 3 codewords"},
+     "corrupt_file: bitpq: f: layer 'w' is wrong: code 3 at row 0, stage 0, block 2 names none of 3 codewords"},
     {[](pieces& p) { p.tensors["w.codes"].bytes[1] = std::byte{0b0000'11'01}; },
-     "corrupt_file: bitpq: f: layer 'w' is wrong: code 3 at row 1, block 2 names none of 3 codewords"},
+     "corrupt_file: bitpq: f: layer 'w' is wrong: code 3 at row 1, stage 0, block 2 names none of 3 codewords"},
     {[](pieces& p) { p.tensors["w.codes"].bytes[1] = std::byte{0b0001'00'01}; },
      "corrupt_file: bitpq: f: layer 'w' is wrong: the last byte of 6 codes of 2 bits has bits set beyond the "
      "last "
@@ -202,6 +202,61 @@ const row records[] = {
      "corrupt_file: bitpq: f: layer 'w' is wrong: 0 groups do not divide 5 inputs and 2 outputs"},
 };
 
+constexpr const char* staged_record = "linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=2 scales=2";
+
+/// Makes the layer one of two stages with row scales, and changes one thing of it.
+std::function<void(pieces&)> staged(std::function<void(pieces&)> spoil) {
+  return [spoil = std::move(spoil)](pieces& p) {
+    constexpr float scales[2] = {1.0F, -0.25F}, two[2] = {0.5F, 0.125F};
+    p.tensors["w.codes"] = {dtype::u8, {3}, std::vector<std::byte>(3, std::byte{0b01'10'00'10})};
+    p.tensors["w.codebook"] = {dtype::i8, {2, 3, 2}, std::vector<std::byte>(12, std::byte{5})};
+    p.tensors["w.codebook_scale"] = {dtype::f32, {2}, bitpq::encode_values<float>(dtype::f32, two)};
+    p.tensors["w.row_scale"] = {dtype::f16, {2}, bitpq::encode_values<float>(dtype::f16, scales)};
+    p.metadata[record_key] = staged_record;
+    spoil(p);
+  };
+}
+
+const row stages[] = {
+    {staged([](pieces&) {}), "no error"},
+    {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=0 scales=2")),
+     "corrupt_file: bitpq: f: layer 'w' is wrong: 0 stages are outside 1 .. 16"},
+    {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=17 scales=2")),
+     "corrupt_file: bitpq: f: layer 'w' is wrong: 17 stages are outside 1 .. 16"},
+    {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=18446744073709551615")),
+     "corrupt_file: bitpq: f: layer 'w' is wrong: 18446744073709551615 stages are outside 1 .. 16"},
+    {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=two")),
+     "corrupt_file: bitpq: f: layer 'w' has stages='two', not of integers in 0 .. 2^64 - 1"},
+    {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=3 scales=2")),
+     "corrupt_file: bitpq: f: tensor 'w.codes' has shape [3], but its layer needs [5]"},
+    {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=2 scales=3")),
+     "corrupt_file: bitpq: f: layer 'w' has scales=3, but 2 rows"},
+    {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=2")),
+     "corrupt_file: bitpq: f: tensor 'w.row_scale' is wrong: the name 'w.row_scale' belongs to a layer"},
+    {staged([](pieces& p) { p.tensors.erase("w.row_scale"); }),
+     "corrupt_file: bitpq: f: layer 'w' has no tensor 'w.row_scale'"},
+    {staged([](pieces& p) {
+       p.tensors["w.row_scale"] = {dtype::f16, {3}, std::vector<std::byte>(6)};
+     }),
+     "corrupt_file: bitpq: f: tensor 'w.row_scale' has shape [3], but its layer needs [2]"},
+    {staged([](pieces& p) {
+       p.tensors["w.row_scale"] = {dtype::bf16, {2}, std::vector<std::byte>(4)};
+     }),
+     "corrupt_file: bitpq: f: tensor 'w.row_scale' holds BF16 elements, not F16 or F32"},
+    {staged([](pieces& p) { p.tensors["w.row_scale"].bytes[3] = std::byte{0x7C}; }),
+     "corrupt_file: bitpq: f: layer 'w' is wrong: row scale holds inf at 1"},
+    {staged([](pieces& p) {
+       p.tensors["w.codebook"] = {dtype::i8, {1, 3, 2}, std::vector<std::byte>(6)};
+     }),
+     "corrupt_file: bitpq: f: tensor 'w.codebook' has shape [1, 3, 2], but its layer needs [2, 3, 2]"},
+    {staged([](pieces& p) {
+       p.tensors["w.codebook_scale"] = {dtype::f32, {1}, bitpq::encode_values<float>(dtype::f32, pieces::half)};
+     }),
+     "corrupt_file: bitpq: f: tensor 'w.codebook_scale' has shape [1], but its layer needs [2]"},
+    {staged([](pieces& p) { p.tensors["w.codes"].bytes[1] = std::byte{0b11'10'00'10}; }),
+     "corrupt_file: bitpq: f: layer 'w' is wrong: code 3 at row 1, stage 0, block 1 names none of 3 codewords"},
+};
+
 template <std::size_t N>
 void check_rows(const row (&rows)[N]) {
   for (const row& r : rows) {
@@ -218,6 +273,8 @@ TEST_CASE("models with parts missing or left over", "[io]") { check_rows(parts);
 TEST_CASE("models whose tensors contradict their layer", "[io]") { check_rows(contents); }
 
 TEST_CASE("models whose layer record is wrong", "[io]") { check_rows(records); }
+
+TEST_CASE("models whose stages or row scales are wrong", "[io]") { check_rows(stages); }
 
 TEST_CASE("a plain safetensors file is no model, and says so", "[io]") {
   const std::vector<std::byte> file = bitpq_test::craft("{}");

@@ -19,7 +19,7 @@ TEMPLATE_TEST_CASE("a saved model is loaded bit for bit, and saved again to the 
   const compressed_model<TestType> model = bitpq_test::small_model<TestType>();
   bitpq::save_model(dir / "m", model);
   const auto loaded = bitpq::load_model<TestType>(dir / "m");
-  CHECK(loaded.layers().size() == 3);
+  CHECK(loaded.layers().size() == 4);
   CHECK(loaded.tensors().size() == 3);
   CHECK(bitpq_test::same_bits(loaded, model));
   bitpq::save_model(dir / "again", loaded);
@@ -34,14 +34,15 @@ TEST_CASE("the file is its accounting and its header", "[io]") {
   const bitpq::model_size size = model.size();
   CHECK(file.file_bytes() == size.bytes() + file.header_bytes());
   CHECK(std::filesystem::file_size(dir / "m") == file.file_bytes());
-  // By hand: 12 codes of 3 bits, 20 of 2, 40 of 4; 45 halves, 12 bytes with two scales, 256 floats.
-  CHECK(size.layers.code_bits == 8 * (5 + 5 + 20));
-  CHECK(size.layers.codebook_bits == 45 * 16 + 12 * 8 + 256 * 32);
-  CHECK(size.layers.scale_bits == 2 * 32);
-  CHECK(size.layers.weights == 6 * 18 + 5 * 7 + 10 * 13);
+  // By hand: 12 codes of 3 bits, 20 of 2, 40 of 4; 45 halves, 12 bytes with two scales, 256 floats. And in two stages,
+  // 32 codes of 3 bits, 60 bytes with four scales, and a half for each of 4 rows.
+  CHECK(size.layers.code_bits == 8 * (5 + 5 + 20 + 12));
+  CHECK(size.layers.codebook_bits == 45 * 16 + 12 * 8 + 256 * 32 + 60 * 8);
+  CHECK(size.layers.scale_bits == 2 * 32 + 4 * 32 + 4 * 16);
+  CHECK(size.layers.weights == 6 * 18 + 5 * 7 + 10 * 13 + 4 * 11);
   CHECK(size.dense_bits == 3 * 32 + 3 * 16 + 64);
   CHECK(size.dense_values == 7);
-  CHECK(size.bytes() == 30 + 90 + 12 + 1024 + 8 + 12 + 6 + 8);
+  CHECK(size.bytes() == 30 + 90 + 12 + 1024 + 8 + 12 + 60 + 16 + 8 + 12 + 6 + 8);
 }
 
 TEST_CASE("a file says what docs/format.md says", "[io]") {
@@ -59,6 +60,7 @@ TEST_CASE("a file says what docs/format.md says", "[io]") {
        "conv2d out=6 in=4 kernel=3x3 stride=2x1 padding=1x0 dilation=1x2 groups=2 "
        "block=9 codewords=5 codebooks=1 "
        "code_bits=3"},
+      {"bitpq.layer.sum.weight", "linear out=4 in=11 block=3 codewords=5 codebooks=2 code_bits=3 stages=2 scales=4"},
       {"trained_on", "nothing"},
   };
   CHECK(file.metadata() == wanted);
@@ -72,7 +74,13 @@ TEST_CASE("a file says what docs/format.md says", "[io]") {
   CHECK(file["mid.weight.codebook_scale"].type == dtype::f32);
   CHECK(file["head.weight.codebook"].type == dtype::f32);
   CHECK_FALSE(file.contains("head.weight.codebook_scale"));
-  CHECK(file.tensors().size() == 3 * 2 + 1 + 3);
+  CHECK(file["sum.weight.codes"].shape == shape{12});
+  CHECK(file["sum.weight.codebook"].shape == shape{4, 5, 3});
+  CHECK(file["sum.weight.codebook_scale"].shape == shape{4});
+  CHECK(file["sum.weight.row_scale"].shape == shape{4});
+  CHECK(file["sum.weight.row_scale"].type == dtype::f16);
+  CHECK_FALSE(file.contains("head.weight.row_scale"));
+  CHECK(file.tensors().size() == 4 * 2 + 2 + 1 + 3);
 }
 
 TEST_CASE("a model of float opens as one of double with the same values; F64 does not open as float", "[io]") {
@@ -141,6 +149,8 @@ TEST_CASE("a model refuses what its file could not hold, and stays as it was", "
         "bad_params: bitpq: the name '__metadata__' is reserved");
   CHECK(error_of([&] { model.add_tensor("head.weight.codebook_scale", {2}, two); }) ==
         "bad_params: bitpq: the name 'head.weight.codebook_scale' belongs to a layer");
+  CHECK(error_of([&] { model.add_tensor("head.weight.row_scale", {2}, two); }) ==
+        "bad_params: bitpq: the name 'head.weight.row_scale' belongs to a layer");
   CHECK(error_of([&] { model.add_tensor("new", {3}, two); }) ==
         "bad_shape: bitpq: tensor 'new' of F32 elements and shape [3] got 8 bytes");
   CHECK(error_of([&] { model.add_tensor("new", {2}, two, dtype::f16); }) ==

@@ -13,20 +13,27 @@
 
 namespace bitpq_test {
 
-/// Weights of that format with random codes; the first code of all is the last codeword.
+/// Weights of that format with random codes, and row scales of that type if one is given; the first code of all is the
+/// last codeword.
 template <bitpq::scalar T>
-bitpq::pq_matrix<T> random_weights(const bitpq::code_format& f, bitpq::codeword_type type, std::uint64_t seed) {
+bitpq::pq_matrix<T> random_weights(const bitpq::code_format& f, bitpq::codeword_type type, std::uint64_t seed,
+                                   std::optional<bitpq::codeword_type> row_scale = std::nullopt) {
   f.validate();
   const bitpq::random_stream values(seed, 1);
   const bitpq::random_stream choices(seed, 2);
-  std::vector<T> words(f.codebooks * f.codewords * f.block_size);
+  std::vector<T> words(f.books() * f.codewords * f.block_size), scales(row_scale ? f.rows : 0);
+  for (std::size_t r = 0; r < scales.size(); ++r) scales[r] = static_cast<T>(values.normal(words.size() + r));
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = static_cast<T>(values.normal(i));
   if (words.size() > 1) words[1] = T(-0.0);
   std::vector<std::uint16_t> codes(f.codes());
   for (std::size_t i = 0; i < codes.size(); ++i)
     codes[i] = static_cast<std::uint16_t>(i == 0 ? f.codewords - 1 : choices.below(i, f.codewords));
-  return {f.rows, f.cols, bitpq::codebook<T>(words, f.codebooks, f.codewords, f.block_size, type),
-          bitpq::packed_codes(f.code_bits(), codes)};
+  return {f.rows,
+          f.cols,
+          bitpq::codebook<T>(words, f.books(), f.codewords, f.block_size, type),
+          bitpq::packed_codes(f.code_bits(), codes),
+          f.stages,
+          bitpq::row_scales<T>(scales, row_scale.value_or(bitpq::codeword_type::f16))};
 }
 
 template <class T>
@@ -38,7 +45,8 @@ bool same_bits(std::span<const T> a, std::span<const T> b) {
 template <bitpq::scalar T>
 bool same_bits(const bitpq::pq_matrix<T>& a, const bitpq::pq_matrix<T>& b) {
   return a.format() == b.format() && a.codes() == b.codes() && a.book().type() == b.book().type() &&
-         same_bits(a.book().values(), b.book().values()) && same_bits(a.book().scales(), b.book().scales());
+         same_bits(a.book().values(), b.book().values()) && same_bits(a.book().scales(), b.book().scales()) &&
+         a.scales().type() == b.scales().type() && same_bits(a.scales().values(), b.scales().values());
 }
 
 template <bitpq::scalar T>
@@ -50,7 +58,8 @@ bool same_bits(const bitpq::compressed_model<T>& a, const bitpq::compressed_mode
          std::equal(a.layers().begin(), a.layers().end(), b.layers().begin(), b.layers().end(), same_layer);
 }
 
-/// One layer of each kind with tails, odd sizes and all codeword types, and some dense tensors.
+/// One layer of each kind with tails, odd sizes and all codeword types, one with stages and row scales, and some dense
+/// tensors.
 template <bitpq::scalar T>
 bitpq::compressed_model<T> small_model() {
   using bitpq::codeword_type;
@@ -67,6 +76,8 @@ bitpq::compressed_model<T> small_model() {
                   random_weights<T>({5, 7, 2, 3, 2}, codeword_type::i8, 2));
   model.add_layer("head.weight", layer_geometry::linear(10, 13),
                   random_weights<T>({10, 13, 4, 16, 4}, codeword_type::f32, 3));
+  model.add_layer("sum.weight", layer_geometry::linear(4, 11),
+                  random_weights<T>({4, 11, 3, 5, 2, 2}, codeword_type::i8, 4, codeword_type::f16));
   const std::vector<T> bias = {T{1}, T{-2.5}, T{0.25}};
   model.add_tensor("head.bias", {3}, bias);
   model.add_tensor("norm.mean", {3, 1}, bias, bitpq::dtype::f16);

@@ -57,6 +57,23 @@ TEMPLATE_TEST_CASE("store_rows adds bias and residual and writes nothing else", 
   });
 }
 
+TEMPLATE_TEST_CASE("an output is the same bits in a vector and in a tail, and a scale of 1 changes none", "", float,
+                   double) {
+  for_each_isa<TestType>([](const kernel_table<TestType>& k) {
+    const std::vector<TestType> sums = random_values<TestType>(50, 1);
+    const TestType bias = static_cast<TestType>(0.3);
+    for (const TestType scale : {TestType{1}, static_cast<TestType>(0.7)}) {
+      std::vector<TestType> together(50), singly(50), plain(50);
+      k.store_rows(sums.data(), 50, 1, 50, {together.data(), 0, 1, &bias, nullptr, 0, 0, false, &scale});
+      k.store_rows(sums.data(), 50, 1, 50, {plain.data(), 0, 1, &bias, nullptr, 0, 0, false});
+      for (std::size_t i = 0; i < 50; ++i)
+        k.store_rows(&sums[i], 1, 1, 1, {&singly[i], 0, 1, &bias, nullptr, 0, 0, false, &scale});
+      CHECK(together == singly);
+      CHECK((together == plain) == (scale == 1));
+    }
+  });
+}
+
 TEMPLATE_TEST_CASE("relu keeps NaN and infinity, vector or tail", "", float, double) {
   constexpr TestType nan_value = std::numeric_limits<TestType>::quiet_NaN();
   constexpr TestType infinity = std::numeric_limits<TestType>::infinity();
@@ -77,11 +94,11 @@ TEMPLATE_TEST_CASE("relu keeps NaN and infinity, vector or tail", "", float, dou
   });
 }
 
-TEMPLATE_TEST_CASE("store_rows takes each row's bias, residual and place", "", float, double) {
+TEMPLATE_TEST_CASE("store_rows takes each row's scale, bias, residual and place", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
     const std::size_t rows = 11, columns = 19, ld = 23;
     const std::vector<TestType> sums = random_integers<TestType>(rows * ld, 1),
-                                bias = random_integers<TestType>(rows, 2),
+                                bias = random_integers<TestType>(rows, 2), scale = random_integers<TestType>(rows, 4),
                                 residual = random_integers<TestType>(rows * columns, 3);
     for (const bool by_columns : {false, true}) {
       const std::ptrdiff_t y_row = by_columns ? 1 : 31, y_column = by_columns ? 13 : 1;
@@ -89,10 +106,10 @@ TEMPLATE_TEST_CASE("store_rows takes each row's bias, residual and place", "", f
       for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t c = 0; c < columns; ++c)
           want[r * static_cast<std::size_t>(y_row) + c * static_cast<std::size_t>(y_column)] =
-              sums[r * ld + c] + bias[r] + residual[r * columns + c];
-      k.store_rows(
-          sums.data(), ld, rows, columns,
-          {y.data(), y_row, y_column, bias.data(), residual.data(), static_cast<std::ptrdiff_t>(columns), 1, false});
+              sums[r * ld + c] * scale[r] + bias[r] + residual[r * columns + c];
+      k.store_rows(sums.data(), ld, rows, columns,
+                   {y.data(), y_row, y_column, bias.data(), residual.data(), static_cast<std::ptrdiff_t>(columns), 1,
+                    false, scale.data()});
       CHECK(y == want);
     }
   });

@@ -52,18 +52,20 @@ void multiply_depthwise(const kernel_table<T>& kernels, const Left& left, const 
   });
 }
 
-/// Rows of codes, decoded one at a time.
+/// Rows of codes, decoded one at a time, but for their scales.
 template <scalar T>
 struct decoded_row {
   const prepacked_matrix<T>& w;
 
   const T* row(std::size_t r, T* buffer) const noexcept {
     const code_format& format = w.format();
-    for (std::size_t j = 0; j < format.blocks(); ++j)
-      w.with_codes(j, r, [&](const auto* code) {
-        std::copy_n(w.book(format.codebook_of(j)) + std::size_t{*code} * format.block_size, format.width_of(j),
-                    buffer + j * format.block_size);
-      });
+    std::fill_n(buffer, format.cols, T{0});
+    for (std::size_t stage = 0; stage < format.stages; ++stage)
+      for (std::size_t j = 0; j < format.blocks(); ++j)
+        w.with_codes(format.position(stage, j), r, [&](const auto* code) {
+          const T* const word = w.book(format.book_of(stage, j)) + std::size_t{*code} * format.block_size;
+          for (std::size_t i = 0; i < format.width_of(j); ++i) buffer[j * format.block_size + i] += word[i];
+        });
     return buffer;
   }
 };

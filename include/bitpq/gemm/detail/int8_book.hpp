@@ -16,20 +16,21 @@ inline namespace v1 {
 namespace detail {
 
 /// Elements are whole multiples, -127 to 127, of one scale for the whole matrix: sums of codewords of different
-/// codebooks are then of one unit, and nothing is rounded before the end of a row.
+/// codebooks and stages are then of one unit, and nothing is rounded before the end of a row. A single codebook that is
+/// stored in 8 bits lends its own scale and is not rounded again.
 class int8_book {
  public:
   int8_book() = default;
 
-  /// O(codes). `w` is not empty and has at most max_int8_cols columns.
+  /// O(codes). `w` is not empty and has at most max_int8_cols columns in all stages.
   int8_book(const pq_matrix<float>& w, const int8_kernels& kernels)
       : codeword_words_(word_layout(kernels.group, w.format().block_size).of_codeword()) {
     const code_format& format = w.format();
     const std::span<const float> values = w.book().values();
     float largest = 0;
     for (const float v : values) largest = (std::max)(largest, std::abs(v));
-    scale_ = largest / 127;
-    const std::size_t words = format.codebooks * format.codewords, d = format.block_size;
+    scale_ = w.book().scales().size() == 1 ? w.book().scales()[0] : largest / 127;
+    const std::size_t words = format.books() * format.codewords, d = format.block_size;
     words_ = aligned_buffer<std::uint32_t>(words * codeword_words_);
     std::vector<std::int32_t> sums(words);
     const std::size_t bits = 32 / kernels.group;
@@ -42,11 +43,13 @@ class int8_book {
     }
     offsets_ = aligned_buffer<std::int32_t>(format.rows);
     if (kernels.zero_point == 0) return;
-    std::vector<std::uint16_t> row(format.blocks());
+    std::vector<std::uint16_t> row(format.row_codes());
     for (std::size_t r = 0; r < format.rows; ++r) {
-      w.codes().unpack(r * format.blocks(), std::span<std::uint16_t>(row));
+      w.codes().unpack(r * row.size(), std::span<std::uint16_t>(row));
       std::int64_t sum = 0;
-      for (std::size_t j = 0; j < row.size(); ++j) sum += sums[format.codebook_of(j) * format.codewords + row[j]];
+      for (std::size_t stage = 0, p = 0; stage < format.stages; ++stage)
+        for (std::size_t j = 0; j < format.blocks(); ++j, ++p)
+          sum += sums[format.book_of(stage, j) * format.codewords + row[p]];
       offsets_[r] = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum * kernels.zero_point));
     }
   }

@@ -14,7 +14,7 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Codes whose codewords are rounded to 8 bits.
+/// Codes whose codewords are rounded to 8 bits. The panel is packed into words once for all stages.
 class int8_weights {
  public:
   using input = std::int8_t;
@@ -32,7 +32,7 @@ class int8_weights {
     const std::size_t fitting = (std::size_t{1} << 18) / ((std::min)(w_->rows(), max_rows()) * panel() * sizeof(sum));
     return std::clamp(fitting, std::size_t{1}, std::size_t{4});
   }
-  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 1024; }
+  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return int8_task_rows; }
   /// Packing, which rounds to words.
   [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 32; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
@@ -48,9 +48,11 @@ class int8_weights {
       for (std::size_t c = 0; c < to.columns; c += panel()) {
         const std::size_t columns = (std::min)(panel(), to.columns - c);
         kernels().int8.pack(to.inputs + c, to.ld, depth, d, columns, words, panel());
-        kernels().int8.panel(int8_product<Code>{w_->int8().words(format.codebook_of(first), format.codewords), codes,
-                                                w_->code_stride(), words, panel(), to.sums + c, to.ld, at.rows, columns,
-                                                ceil_div(depth, d), d, to.accumulate});
+        for (std::size_t stage = 0; stage < format.stages; ++stage)
+          kernels().int8.panel(int8_product<Code>{w_->int8().words(format.book_of(stage, first), format.codewords),
+                                                  codes + format.position(stage, 0) * w_->code_stride(),
+                                                  w_->code_stride(), words, panel(), to.sums + c, to.ld, at.rows,
+                                                  columns, ceil_div(depth, d), d, to.accumulate || stage > 0});
       }
     });
   }

@@ -2,8 +2,8 @@
 #pragma once
 
 // Products with few columns, each on its own (decoding: two at a time): nothing is built that only many columns would
-// pay for. Tasks are runs of rows. store.column(row, rows, column, sums) takes finished sums, which it may write to.
-// Nothing is stored before all memory is had.
+// pay for. Tasks are runs of rows. store.column(row, rows, column, sums) takes finished sums, see store_column. Nothing
+// is stored before all memory is had.
 
 #include <bitpq/core/executor.hpp>
 #include <bitpq/gemm/prepack.hpp>
@@ -14,6 +14,17 @@
 namespace bitpq {
 inline namespace v1 {
 namespace detail {
+
+/// Stores `rows` sums of one column, which lie together, to where `to` says they begin. The kernel takes them as one
+/// row, so that scales and biases, which differ from sum to sum, are applied to the sums on the way.
+template <scalar T>
+void store_column(const kernel_table<T>& kernels, const store_target<T>& to, std::size_t rows, T* sums) noexcept {
+  if (to.scale != nullptr)
+    for (std::size_t r = 0; r < rows; ++r) sums[r] *= to.scale[r];
+  if (to.bias != nullptr)
+    for (std::size_t r = 0; r < rows; ++r) sums[r] += to.bias[r];
+  kernels.store_rows(sums, rows, 1, rows, {to.y, 0, to.y_row, nullptr, to.residual, 0, to.residual_row, to.relu});
+}
 
 /// Rows of a task that decodes, and bytes of the columns that tasks share.
 inline constexpr std::size_t decoded_rows = 256, spread_memory = std::size_t{2} << 20;
@@ -34,9 +45,9 @@ void decode_rows(const prepacked_matrix<T>& w, const T* input, std::size_t row, 
   const code_format& format = w.format();
   const std::size_t each = w.vectors().size(), column_size = format.blocks() * each;
   std::array<T, 2 * decoded_rows> sums{};
-  for (std::size_t b = 0; b < format.codebooks; ++b) {
-    const std::size_t block = b * format.blocks_per_codebook();
-    w.with_codes(block, row, [&]<class Code>(const Code* codes) {
+  for (std::size_t b = 0; b < format.books(); ++b) {
+    const std::size_t stage = b / format.codebooks, block = b % format.codebooks * format.blocks_per_codebook();
+    w.with_codes(format.position(stage, block), row, [&]<class Code>(const Code* codes) {
       const dot_operands<T, Code> operands{w.vectors(),     w.narrow_book(b),     codes,
                                            w.code_stride(), input + block * each, column_size};
       w.kernels().template on<Code>().dot_rows(operands, sums.data(), decoded_rows, rows,
@@ -107,7 +118,8 @@ class lut16_groups {
   std::vector<group> groups_;
 };
 
-/// One column at a time by look-up tables, exact ones or of 16 bits, as many blocks at once as their memory allows.
+/// One column at a time by look-up tables, exact ones or of 16 bits, as many blocks at once as their memory allows. A
+/// block has a table for each stage: blocks are told by their positions, see code_format.
 template <scalar T>
 class table_columns {
  public:
@@ -116,7 +128,7 @@ class table_columns {
         exact_(exact),
         exec_(exec),
         bytes_(exact ? exact_table_bytes(w.format().codewords) : lut16_table_bytes(w.format().codewords)),
-        blocks_each_((std::min)(w.format().blocks(), table_memory / bytes_)),
+        blocks_each_((std::min)(w.format().row_codes(), table_memory / bytes_)),
         input_(w.format().blocks() * w.format().block_size),
         tables_(blocks_each_ * bytes_),
         exponents_(blocks_each_),
@@ -127,7 +139,7 @@ class table_columns {
   bool multiply(matrix_view<const T> x, std::size_t column, const Store& store) {
     for (std::size_t k = 0; k < x.rows(); ++k) input_[k] = x(k, 0);
     std::fill(sums_.begin(), sums_.end(), T{0});
-    const std::size_t blocks = w_->format().blocks();
+    const std::size_t blocks = w_->format().row_codes();
     for (std::size_t first = 0; first < blocks; first += blocks_each_) {
       const std::size_t count = (std::min)(blocks_each_, blocks - first);
       build(first, count);
@@ -148,17 +160,18 @@ class table_columns {
     exec_.bulk(ceil_div(count, blocks_per_build), [&](std::size_t /*worker*/, std::size_t task) {
       const code_format& format = w_->format();
       const std::size_t end = (std::min)(count, (task + 1) * blocks_per_build);
-      for (std::size_t j = task * blocks_per_build; j < end;) {
-        const std::size_t b = format.codebook_of(first + j);
-        const std::size_t n = (std::min)(end, (b + 1) * format.blocks_per_codebook() - first) - j;
-        const T* const x = input_.data() + (first + j) * format.block_size;
+      for (std::size_t i = task * blocks_per_build; i < end;) {
+        const std::size_t stage = (first + i) / format.blocks(), j = (first + i) % format.blocks();
+        const std::size_t n = (std::min)(end - i, format.codebook_end(j) - j);
+        const T* const words = w_->words(format.book_of(stage, j));
+        const T* const x = input_.data() + j * format.block_size;
         const lookup_kernels<T>& kernels = w_->kernels().lookup;
         if (exact_)
-          kernels.build_exact(w_->words(b), format.codewords, format.block_size, x, n, tables_.data() + j * bytes_);
+          kernels.build_exact(words, format.codewords, format.block_size, x, n, tables_.data() + i * bytes_);
         else
-          kernels.build_lut16(w_->words(b), format.codewords, format.block_size, x, n, tables_.data() + j * bytes_,
-                              exponents_.data() + j);
-        j += n;
+          kernels.build_lut16(words, format.codewords, format.block_size, x, n, tables_.data() + i * bytes_,
+                              exponents_.data() + i);
+        i += n;
       }
     });
   }

@@ -12,8 +12,9 @@
 //   work_size()              elements of scratch that add needs
 //   add(weights, panels, scratch)
 //
-// The sums of one element are always formed in the order of the columns.
+// The sums of one element are always formed in the order of the columns, and in a run of them stage by stage.
 
+#include <bitpq/gemm/detail/task_sizes.hpp>
 #include <bitpq/gemm/prepack.hpp>
 
 #include <algorithm>
@@ -41,8 +42,7 @@ struct panel_product {
 /// The end of a run of at most `max_blocks` blocks that begins at column k0, cut where its codebook ends.
 inline std::size_t end_of_run(const code_format& format, std::size_t k0, std::size_t max_blocks) noexcept {
   const std::size_t first = k0 / format.block_size;
-  const std::size_t book_end = (format.codebook_of(first) + 1) * format.blocks_per_codebook();
-  const std::size_t last = (std::min)({first + max_blocks, book_end, format.blocks()});
+  const std::size_t last = (std::min)(first + max_blocks, format.codebook_end(first));
   return (std::min)(last * format.block_size, format.cols);
 }
 
@@ -54,43 +54,60 @@ inline std::size_t blocks_of(const code_format& format, std::size_t columns) noe
 /// Columns of a run that is multiplied directly: a panel of them takes about 100 KB of the second-level cache.
 inline constexpr std::size_t direct_depth = 384;
 
-/// Codes whose codewords the micro-kernel reads where they are.
+/// What weights that the micro-kernel reads where they are have in common.
 template <scalar T>
-class coded_weights {
+class direct_weights {
  public:
   using input = T;
   using sum = T;
   using work = T;
 
-  explicit coded_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
-
-  [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
-  [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
-  [[nodiscard]] std::size_t panel() const noexcept { return kernels().panel; }
+  [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
+  [[nodiscard]] std::size_t panel() const noexcept { return kernels_->panel; }
   [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
-  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 384; }
+  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return direct_task_rows; }
   /// Packing.
   [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 8; }
+  [[nodiscard]] static constexpr std::size_t work_size() noexcept { return 0; }
+
+ protected:
+  explicit direct_weights(const kernel_table<T>& kernels) noexcept : kernels_(&kernels) {}
+
+ private:
+  const kernel_table<T>* kernels_;
+};
+
+/// Codes, read in the codebooks.
+template <scalar T>
+class coded_weights : public direct_weights<T> {
+ public:
+  explicit coded_weights(const prepacked_matrix<T>& w) noexcept : direct_weights<T>(w.kernels()), w_(&w) {}
+
+  [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_of(w_->format(), direct_depth));
   }
   [[nodiscard]] std::size_t max_depth() const noexcept {
     return blocks_of(w_->format(), direct_depth) * w_->format().block_size;
   }
-  [[nodiscard]] static constexpr std::size_t work_size() noexcept { return 0; }
 
   void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
-    const std::size_t d = w_->format().block_size, first = at.k0 / d;
-    w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
-      for (std::size_t column = 0; column < to.columns; column += panel())
-        kernels().template on<Code>().code_panel(
-            w_->book(w_->format().codebook_of(first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
-            to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel(), to.columns - column),
-            at.k1 - at.k0, d, to.accumulate);
-    });
+    for (std::size_t stage = 0; stage < w_->format().stages; ++stage) add_stage(stage, at, to);
   }
 
  private:
+  void add_stage(std::size_t stage, const weight_range& at, const panel_product<T>& to) const noexcept {
+    const code_format& format = w_->format();
+    const std::size_t d = format.block_size, first = at.k0 / d, panel = this->panel();
+    w_->with_codes(format.position(stage, first), at.row, [&]<class Code>(const Code* codes) {
+      for (std::size_t column = 0; column < to.columns; column += panel)
+        w_->kernels().template on<Code>().code_panel(
+            w_->book(format.book_of(stage, first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
+            to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel, to.columns - column),
+            at.k1 - at.k0, d, to.accumulate || stage > 0);
+    });
+  }
+
   const prepacked_matrix<T>* w_;
 };
 
@@ -113,7 +130,7 @@ class tabulated_weights {
     const std::size_t most = (std::max)((std::min)(w_->rows(), max_rows()), max_depth());
     return std::clamp((std::size_t{1} << 18) / (most * panel() * sizeof(T)), std::size_t{1}, std::size_t{4});
   }
-  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 2048; }
+  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return table_task_rows; }
   /// Packing, and building tables: d multiply-adds per codeword, each about two thirds of a look-up.
   [[nodiscard]] std::size_t overhead_rows() const noexcept {
     return 8 + w_->format().codewords * w_->format().block_size * 2 / 3;
@@ -137,45 +154,46 @@ class tabulated_weights {
  private:
   static constexpr std::size_t depth_target = 512;
 
-  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB. More
-  /// blocks load and store the sums less often, which pays where rows are many and tables small.
+  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
     const std::size_t bytes = table_size() * sizeof(T), fitting = (std::size_t{1} << 18) / bytes;
     const bool many_rows = w_->rows() >= 8 * w_->format().codewords;
-    const std::size_t wanted = bytes <= 4096 && many_rows ? 16 : 8;
+    const std::size_t wanted = bytes <= 4096 && many_rows ? small_table_blocks : table_blocks;
     return std::clamp(fitting, std::size_t{1}, wanted);
   }
 
-  /// Panel after panel, run after run: builds the tables of one run while those of the one before are read.
+  /// Panel after panel, run after run, stage after stage: builds the tables of one while those of the one before are
+  /// read.
   template <class Code>
   void look_up(const weight_range& at, const panel_product<T>& to, T* scratch, const Code* codes) const noexcept {
     const code_format& format = w_->format();
     const std::size_t d = format.block_size, depth_each = blocks_each() * d;
-    const T* const book = w_->book(format.codebook_of(at.k0 / d));
     T* next = scratch;
     T* ready = scratch + blocks_each() * table_size();
     lut_look_up<T, Code> from{};
-    const auto step = [&](std::size_t columns, const lut_build<T>& build) {
+    const auto step = [&](std::size_t stage, std::size_t columns, const lut_build<T>& build) {
+      const T* const book = w_->book(format.book_of(stage, at.k0 / d));
       kernels().template on<Code>().lut_step(book, d, format.codewords, d, columns, from, build);
     };
     std::size_t columns = 0;  // of the panel that is looked up
     for (std::size_t column = 0; column < to.columns; column += panel())
-      for (std::size_t k = at.k0; k < at.k1; k += depth_each) {
-        const std::size_t depth = (std::min)(depth_each, at.k1 - k);
-        const std::size_t live = (std::min)(panel(), to.columns - column);
-        step((std::max)(columns, live), {to.inputs + (k - at.k0) * to.ld + column, to.ld, next, depth});
-        from = {next,
-                codes + (k - at.k0) / d * w_->code_stride(),
-                w_->code_stride(),
-                to.sums + column,
-                to.ld,
-                at.rows,
-                ceil_div(depth, d),
-                to.accumulate || k > at.k0};
-        columns = live;
-        std::swap(next, ready);
-      }
-    step(columns, {to.inputs, to.ld, next, 0});
+      for (std::size_t k = at.k0; k < at.k1; k += depth_each)
+        for (std::size_t stage = 0; stage < format.stages; ++stage) {
+          const std::size_t depth = (std::min)(depth_each, at.k1 - k);
+          const std::size_t live = (std::min)(panel(), to.columns - column);
+          step(stage, (std::max)(columns, live), {to.inputs + (k - at.k0) * to.ld + column, to.ld, next, depth});
+          from = {next,
+                  codes + format.position(stage, (k - at.k0) / d) * w_->code_stride(),
+                  w_->code_stride(),
+                  to.sums + column,
+                  to.ld,
+                  at.rows,
+                  ceil_div(depth, d),
+                  to.accumulate || k > at.k0 || stage > 0};
+          columns = live;
+          std::swap(next, ready);
+        }
+    step(0, columns, {to.inputs, to.ld, next, 0});
   }
 
   const prepacked_matrix<T>* w_;
@@ -183,35 +201,24 @@ class tabulated_weights {
 
 /// Weights that a host left uncompressed, rows contiguous.
 template <scalar T>
-class dense_weights {
+class dense_weights : public direct_weights<T> {
  public:
-  using input = T;
-  using sum = T;
-  using work = T;
+  dense_weights(matrix_view<const T> w, const kernel_table<T>& kernels) noexcept : direct_weights<T>(kernels), w_(w) {}
 
-  dense_weights(matrix_view<const T> w, const kernel_table<T>& kernels) noexcept : w_(w), kernels_(&kernels) {}
-
-  [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
   [[nodiscard]] std::size_t cols() const noexcept { return w_.cols(); }
-  [[nodiscard]] std::size_t panel() const noexcept { return kernels_->panel; }
-  [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
-  [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return 384; }
-  /// Packing.
-  [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 8; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept { return (std::min)(k0 + max_depth(), cols()); }
   [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return direct_depth; }
-  [[nodiscard]] static constexpr std::size_t work_size() noexcept { return 0; }
 
   void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
-    for (std::size_t column = 0; column < to.columns; column += panel())
-      kernels_->gemm_panel(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.ld, to.sums + column,
-                           static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel(), to.columns - column),
-                           at.k1 - at.k0, to.accumulate);
+    const std::size_t panel = this->panel();
+    for (std::size_t column = 0; column < to.columns; column += panel)
+      this->kernels().gemm_panel(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.ld, to.sums + column,
+                                 static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel, to.columns - column),
+                                 at.k1 - at.k0, to.accumulate);
   }
 
  private:
   matrix_view<const T> w_;
-  const kernel_table<T>* kernels_;
 };
 
 }  // namespace detail

@@ -5,7 +5,8 @@
 // window, or several, a codeword is a filter, or several, and the transform of the weights is the transform of the
 // codebook: K filters instead of out x in. Of the transformed codebook, position t of the 16 is a codebook of its own
 // with the same codes and blocks of one element per filter, so that the product at every position is one from codes,
-// too. The inputs of tiles are read as those of a 4 x 4 convolution of stride 2.
+// too; with several stages, a sum of such products. The inputs of tiles are read as those of a 4 x 4 convolution of
+// stride 2.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
@@ -30,8 +31,8 @@ inline std::size_t even_panel(std::size_t tiles, std::size_t panel, std::size_t 
 template <scalar T>
 class winograd_product {
  public:
-  /// Channels at a time, and elements of a task's products at 16 positions: both are to stay in the second-level cache.
-  static constexpr std::size_t max_channels = 64, max_products = std::size_t{1} << 17;
+  /// Channels at a time, whose transformed inputs are to stay in the second-level cache beside the products.
+  static constexpr std::size_t max_channels = 64;
   /// What a task does whatever its rows, transforming inputs, in rows.
   static constexpr std::size_t overhead_rows = 16;
 
@@ -48,12 +49,12 @@ class winograd_product {
   template <class Store>
   void run(std::size_t batch, const Store& store, executor_ref exec) const {
     const code_format& format = w_->format();
-    const std::size_t books = format.codebooks, book_size = winograd_positions * format.codewords * filters_;
+    const std::size_t books = format.books(), book_size = winograd_positions * format.codewords * filters_;
     const std::size_t tiles = batch * tiles_.h * tiles_.w;
     const std::size_t lanes = w_->kernels().lanes;
     const std::size_t panel =
         even_panel(tiles, (std::min)(w_->kernels().panel, round_up(tiles, lanes)), lanes, exec.concurrency());
-    const std::size_t max_rows = max_products / (winograd_positions * panel);
+    const std::size_t max_rows = winograd_task_products / (winograd_positions * panel);
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
     const std::size_t rows_each =
         rows_of_task(out_rows, max_rows, overhead_rows, g_.groups() * busy_panels(tiles, panel), exec.concurrency());
@@ -131,15 +132,19 @@ class winograd_product {
         kernels.winograd_input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count,
                                mine.inputs + (c - c0) * panel, stride);
       }
-      const T* const book = books + format.codebook_of(first) * book_size;
-      w_->with_codes(first, p.group * g_.out_per_group() + p.row, [&]<class Code>(const Code* codes) {
-        for (std::size_t t = 0; t < winograd_positions; ++t)
-          for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
-            kernels.template on<Code>().code_panel(
-                book + (t * filters_ + f) * format.codewords, 1, codes, w_->code_stride(),
-                mine.inputs + t * stride + f * panel, filters_ * panel, mine.products + t * mine.product_stride,
-                static_cast<std::ptrdiff_t>(panel), p.rows, p.columns, ceil_div(c1 - c0 - f, filters_), 1, c0 + f > 0);
-      });
+      const std::size_t row = p.group * g_.out_per_group() + p.row;
+      for (std::size_t stage = 0; stage < format.stages; ++stage) {
+        const T* const book = books + format.book_of(stage, first) * book_size;
+        w_->with_codes(format.position(stage, first), row, [&]<class Code>(const Code* codes) {
+          for (std::size_t t = 0; t < winograd_positions; ++t)
+            for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
+              kernels.template on<Code>().code_panel(book + (t * filters_ + f) * format.codewords, 1, codes,
+                                                     w_->code_stride(), mine.inputs + t * stride + f * panel,
+                                                     filters_ * panel, mine.products + t * mine.product_stride,
+                                                     static_cast<std::ptrdiff_t>(panel), p.rows, p.columns,
+                                                     ceil_div(c1 - c0 - f, filters_), 1, c0 + f + stage > 0);
+        });
+      }
       c0 = c1;
     }
   }

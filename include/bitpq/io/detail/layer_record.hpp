@@ -4,6 +4,7 @@
 // The one line of metadata that says what a compressed layer is, for instance
 //   conv2d out=96 in=48 kernel=3x3 stride=2x2 padding=1x1 dilation=1x1 groups=1 block=9 codewords=256
 //   codebooks=1 code_bits=8
+// and where they are used, stages=2 (else 1) and scales=96 (else none).
 // Flat on purpose: a person or thirty lines of Python decode it without a second parser.
 
 #include <bitpq/codec/code_format.hpp>
@@ -23,6 +24,7 @@ namespace detail {
 struct layer_record {
   layer_geometry geometry;
   code_format format;
+  std::size_t scales = 0;  ///< row scales: as many as rows, or none
 };
 
 inline std::ostream& operator<<(std::ostream& out, const extent2& e) { return out << e.h << 'x' << e.w; }
@@ -39,10 +41,13 @@ inline std::string to_text(const layer_record& record) {
          << " dilation=" << g.conv.dilation << " groups=" << g.conv.groups;
   text << " block=" << f.block_size << " codewords=" << f.codewords << " codebooks=" << f.codebooks
        << " code_bits=" << f.code_bits();
+  if (f.stages > 1) text << " stages=" << f.stages;
+  if (record.scales > 0) text << " scales=" << record.scales;
   return text.str();
 }
 
-/// Takes fields out of a record's text; each must be there once, and in the end none may be left.
+/// Takes fields out of a record's text; each must be there once, unless it has a default, and in the end none may be
+/// left.
 class record_fields {
  public:
   /// `prefix` begins every complaint: it names file and layer.
@@ -67,6 +72,10 @@ class record_fields {
   std::size_t number(std::string_view key) {
     const std::string_view value = take(key);
     return parse(key, value, value);
+  }
+
+  std::size_t number_or(std::string_view key, std::size_t fallback) {
+    return fields_.contains(key) ? number(key) : fallback;
   }
 
   extent2 pair(std::string_view key) {
@@ -124,8 +133,16 @@ inline layer_record parse_layer_record(std::string_view text, const std::string&
   g.out_channels = fields.number("out");
   g.in_channels = fields.number("in");
   static_cast<void>(g.validated());
-  record.format = {g.rows(), g.cols(), fields.number("block"), fields.number("codewords"), fields.number("codebooks")};
+  record.format = {g.rows(),
+                   g.cols(),
+                   fields.number("block"),
+                   fields.number("codewords"),
+                   fields.number("codebooks"),
+                   fields.number_or("stages", 1)};
   record.format.validate();
+  record.scales = fields.number_or("scales", 0);
+  if (record.scales != 0 && record.scales != g.rows())
+    fields.corrupt("has scales=", record.scales, ", but ", g.rows(), " rows");
   const std::size_t bits = fields.number("code_bits");
   if (bits != static_cast<std::size_t>(record.format.code_bits()))
     fields.corrupt("has code_bits=", bits, ", but ", record.format.codewords, " codewords take ",

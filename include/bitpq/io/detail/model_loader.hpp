@@ -70,7 +70,8 @@ class model_loader {
       const auto* const first = reinterpret_cast<const std::uint8_t*>(codes.bytes.data());
       model_.add_layer(name, record.geometry,
                        {record.format.rows, record.format.cols, load_codebook(name, record.format),
-                        packed_codes(record.format.code_bits(), record.format.codes(), {first, first + code_bytes})});
+                        packed_codes(record.format.code_bits(), record.format.codes(), {first, first + code_bytes}),
+                        record.format.stages, load_scales(name, record)});
     });
   }
 
@@ -86,26 +87,37 @@ class model_loader {
   }
 
   codebook<T> load_codebook(const std::string& name, const code_format& f) {
-    const tensor_view& book = part(name, codebook_suffix, {f.codebooks, f.codewords, f.block_size});
+    const tensor_view& book = part(name, codebook_suffix, {f.books(), f.codewords, f.block_size});
     if (book.type == dtype::i8) return load_int8(name, book, f);
     for (const codeword_type type : {codeword_type::f16, codeword_type::f32, codeword_type::f64}) {
       if (book.type != dtype_of(type)) continue;
       require(type != codeword_type::f64 || std::same_as<T, double>, errc::unsupported, file_.file_name(), ": tensor ",
               quoted{book.name}, " holds F64 codewords, which only a model of double can hold");
       const std::vector<T> values = decode_values<T>(book.type, book.bytes);
-      return {values, f.codebooks, f.codewords, f.block_size, type};
+      return {values, f.books(), f.codewords, f.block_size, type};
     }
     context_.corrupt("tensor ", quoted{book.name}, " holds ", to_string(book.type),
                      " elements, not F16, F32, F64 or I8");
   }
 
   codebook<T> load_int8(const std::string& name, const tensor_view& book, const code_format& f) {
-    const tensor_view& scale = part(name, scale_suffix, {f.codebooks});
+    const tensor_view& scale = part(name, scale_suffix, {f.books()});
     context_.expect(scale.type == dtype::f32, "tensor ", quoted{scale.name}, " holds ", to_string(scale.type),
                     " elements, not F32");
     std::vector<std::int8_t> quantized(book.bytes.size());
     std::memcpy(quantized.data(), book.bytes.data(), quantized.size());
     return codebook<T>::from_int8(quantized, decode_values<float>(scale.type, scale.bytes), f.codewords, f.block_size);
+  }
+
+  row_scales<T> load_scales(const std::string& name, const layer_record& record) {
+    if (record.scales == 0) return {};
+    const tensor_view& scale = part(name, row_scale_suffix, {record.scales});
+    for (const codeword_type type : {codeword_type::f16, codeword_type::f32})
+      if (scale.type == dtype_of(type)) {
+        const std::vector<T> values = decode_values<T>(scale.type, scale.bytes);
+        return row_scales<T>(values, type);
+      }
+    context_.corrupt("tensor ", quoted{scale.name}, " holds ", to_string(scale.type), " elements, not F16 or F32");
   }
 
   void load_tensor(const tensor_view& tensor) {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// How much of a product one task takes: sizes that the loops run by and that the cost model counts with.
+
+#include <cstddef>
+
+namespace bitpq {
+inline namespace v1 {
+namespace detail {
+
+/// Rows of a task that multiplies directly, reading weights or codewords.
+inline constexpr std::size_t direct_task_rows = 384;
+/// Rows of a task that looks up. Building tables is shared by all of them.
+inline constexpr std::size_t table_task_rows = 2048;
+/// Blocks whose tables are built while the tables of as many are read. More of them load and store the sums less often,
+/// which pays where rows are many and tables small.
+inline constexpr std::size_t table_blocks = 8, small_table_blocks = 16;
+/// Rows of a task of 8-bit products.
+inline constexpr std::size_t int8_task_rows = 1024;
+/// Elements of a task's products at Winograd's 16 positions, which are to stay in the second-level cache.
+inline constexpr std::size_t winograd_task_products = std::size_t{1} << 17;
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace bitpq
