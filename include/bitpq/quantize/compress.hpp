@@ -99,6 +99,46 @@ bool reduce_to_memory(pq_params& params, const layer_geometry& geometry) {
   return true;
 }
 
+/// A scale per row, its root mean square; 1 for rows of zeros.
+template <scalar T>
+row_scales<T> root_mean_squares(const matrix_view<const T>& w) {
+  std::vector<T> scales(w.rows(), T{1});
+  for (std::size_t r = 0; r < w.rows(); ++r) {
+    const double square = energy(w.block(r, 0, 1, w.cols())) / static_cast<double>(w.cols());
+    const row_scales<T> rounded(std::vector<T>{static_cast<T>(std::sqrt(square))});
+    if (rounded[0] > 0) scales[r] = rounded[0];
+  }
+  return row_scales<T>(scales);
+}
+
+/// Trains stage after stage on what the ones before it leave.
+template <scalar T>
+pq_matrix<T> train_stages(const matrix_view<const T>& w, const importance* statistics, const pq_params& params,
+                          executor_ref exec) {
+  require_finite(w, "weights");
+  std::vector<output_metric<T>> metrics;
+  if (statistics != nullptr && (is_positional(params.metric) || params.refinement.any()))
+    metrics = output_metrics<T>(*statistics, params.damping);
+  const row_scales<T> scales = params.row_scales ? root_mean_squares<T>(w) : row_scales<T>();
+  std::vector<T> row_weights;
+  for (const T scale : scales.values()) row_weights.push_back(scale * scale);
+  aligned_buffer<T> left(w.size());
+  for (std::size_t r = 0; r < w.rows(); ++r)
+    for (std::size_t c = 0; c < w.cols(); ++c) left[r * w.cols() + c] = w(r, c) / scales[r];
+  const matrix_view<const T> view(left.data(), w.rows(), w.cols());
+  std::vector<pq_draft<T>> stages;
+  for (std::size_t stage = 0; stage < params.stages; ++stage) {
+    product_quantizer<T> quantizer(params);
+    quantizer.train(view, statistics, metrics, row_weights, exec);
+    stages.push_back(draft_of(quantizer.encode(view, exec)));
+    stages.back().row_weights = row_weights;
+    stages.back().add_to(left.span(), T{-1});
+    if (params.refinement.any())
+      refine<T>(stages, left.span(), metrics, params.refinement, params.storage, params.progress, exec);
+  }
+  return freeze<T>(stages, params.storage, scales);
+}
+
 }  // namespace detail
 
 /// Compresses weights w of geometry.rows() x geometry.cols() (any strides). `statistics` are those of the layer's
@@ -120,18 +160,7 @@ template <scalar T>
   const bool reduced = detail::reduce_to_memory<T>(params, geometry);
   require(!params.refinement.any() || statistics != nullptr, errc::bad_params,
           "refinement without statistics of the inputs");
-  std::vector<output_metric<T>> metrics;
-  if (statistics != nullptr && (is_positional(params.metric) || params.refinement.any()))
-    metrics = output_metrics<T>(*statistics, params.damping);
-  product_quantizer<T> quantizer(params);
-  quantizer.train(w, statistics, metrics, {}, exec);
-  compression<T> layer{geometry, quantizer.encode(w, exec), {}};
-  if (params.refinement.any()) {
-    aligned_buffer<T> contiguous(w.size());
-    for (std::size_t r = 0; r < w.rows(); ++r)
-      for (std::size_t c = 0; c < w.cols(); ++c) contiguous[r * w.cols() + c] = w(r, c);
-    layer.weights = refine<T>(layer.weights, contiguous.data(), metrics, params.refinement, params.progress, exec);
-  }
+  compression<T> layer{geometry, detail::train_stages<T>(w, statistics, params, exec), {}};
   layer_report& report = layer.report;
   report.metric = params.metric;
   report.refinement = params.refinement;

@@ -41,10 +41,10 @@ constexpr bool is_positional(pq_metric metric) noexcept {
 
 /// How codes and codewords are improved after training, each on its own or together. All of it needs statistics.
 struct refinement_params {
-  bool error_feedback = false;           ///< encode as feedback.hpp says
-  std::size_t rounds = 0;                ///< of the two that follow
-  std::size_t least_squares_steps = 6;   ///< conjugate gradients on the codewords, see least_squares.hpp
-  std::size_t descent_sweeps = 1;        ///< over the codes, see descent.hpp
+  bool error_feedback = false;          ///< encode as feedback.hpp says
+  std::size_t rounds = 0;               ///< of the two that follow
+  std::size_t least_squares_steps = 6;  ///< conjugate gradients on the codewords, see least_squares.hpp
+  std::size_t descent_sweeps = 1;       ///< over the codes, see descent.hpp
 
   [[nodiscard]] bool any() const noexcept { return error_feedback || rounds > 0; }
 };
@@ -54,6 +54,8 @@ struct pq_params {
   std::size_t codewords = 256;  ///< K, reduced as `limit` says
   cluster_limit limit = cluster_limit::paper;
   codeword_type storage = codeword_type::f16;
+  std::size_t stages = 1;   ///< codewords that add up to a block (residual codebooks), with codebooks of their own
+  bool row_scales = false;  ///< a factor per row, in fp16: rows of small and of large weights share codewords better
   codebook_scope scope = codebook_scope::layer;
   std::size_t column_groups = 1;  ///< for codebook_scope::column_groups
   pq_metric metric = pq_metric::gram;
@@ -76,6 +78,7 @@ struct pq_params {
   /// Throws bad_params with the offending number.
   void validate() const {
     clustering().validate();
+    require(stages >= 1 && stages <= max_stages, errc::bad_params, "stages ", stages, " outside 1 .. ", max_stages);
     require(damping >= 0 && std::isfinite(damping), errc::bad_params, "damping ", damping,
             " is not a finite number >= 0");
     require(column_groups >= 1, errc::bad_params, "column_groups ", column_groups, " is below 1");

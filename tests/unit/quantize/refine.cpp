@@ -298,6 +298,54 @@ TEST_CASE("refined codes are the same on any executor, and from inputs in any un
   }
 }
 
+TEMPLATE_TEST_CASE("stages add up, and each lowers the error", "", float, double) {
+  using T = TestType;
+  for (const subject<T>& s : subjects<T>()) {
+    INFO(s.name);
+    const matrix_view<const T> w(s.w.data(), s.format.rows, s.format.cols);
+    bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, s.geometry);
+    params.block_size = s.format.block_size;
+    params.codewords = s.format.codewords;
+    params.limit = bitpq::cluster_limit::points;
+    double before = 1;
+    for (std::size_t stages = 1; stages <= 3; ++stages) {
+      params.stages = stages;
+      const auto made = bitpq::compress<T>(s.geometry, w, &s.h, params);
+      CHECK(made.weights.format().stages == stages);
+      CHECK(*made.report.output_error < 0.8 * before);
+      before = *made.report.output_error;
+    }
+    // Without refinement as well, and in any metric.
+    params.refinement = {};
+    for (const auto metric : {bitpq::pq_metric::weights, bitpq::pq_metric::gram, bitpq::pq_metric::block_gram}) {
+      params.metric = metric;
+      params.stages = 1;
+      const double one = *bitpq::compress<T>(s.geometry, w, &s.h, params).report.output_error;
+      params.stages = 2;
+      CHECK(*bitpq::compress<T>(s.geometry, w, &s.h, params).report.output_error < one);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("row scales let rows of any size share codewords", "", float, double) {
+  using T = TestType;
+  for (subject<T>& s : subjects<T>()) {
+    INFO(s.name);
+    for (std::size_t i = 0; i < s.w.size(); ++i) s.w[i] *= static_cast<T>(std::exp2(i / s.format.cols % 5));
+    std::fill_n(s.w.begin(), s.format.cols, T{0});  // a row of zeros has no scale of its own
+    const matrix_view<const T> w(s.w.data(), s.format.rows, s.format.cols);
+    bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, s.geometry);
+    params.block_size = s.format.block_size;
+    params.codewords = s.format.codewords;
+    const auto without = bitpq::compress<T>(s.geometry, w, &s.h, params);
+    params.row_scales = true;
+    const auto with = bitpq::compress<T>(s.geometry, w, &s.h, params);
+    CHECK(with.weights.scales().size() == s.format.rows);
+    CHECK(with.report.size.total_bits() == without.report.size.total_bits() + 16 * s.format.rows);
+    CHECK(*with.report.output_error < *without.report.output_error);
+  }
+}
+
 TEST_CASE("int8 codebooks are assigned anew after rounding") {
   const std::vector<subject<float>> all = subjects<float>();
   const subject<float>& s = all[2];
