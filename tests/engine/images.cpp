@@ -99,7 +99,7 @@ TEST_CASE("resizing averages over what it skips, as torch does with antialias=Tr
   check_close(resized_row(2, 4), {0, 0.25, 0.75, 1});
   check_close(resized_row(1, 3), {0, 0, 0});
   check_close(resized_row(9, 1), {4});
-  // Rows and columns alike: a plane stays a plane away from the edges.
+  // Rows and columns alike: a plane stays nearly a plane away from the edges.
   tensor plane(1, 1, 18, 27);
   for (std::size_t y = 0; y < 18; ++y)
     for (std::size_t x = 0; x < 27; ++x) plane.data()[y * 27 + x] = static_cast<float>(10 * y + x);
@@ -107,7 +107,7 @@ TEST_CASE("resizing averages over what it skips, as torch does with antialias=Tr
   for (std::size_t y = 1; y < 11; ++y)
     for (std::size_t x = 1; x < 8; ++x)
       CHECK(small.view()(0, 0, y, x) ==
-            Approx(10 * (1.5 * (static_cast<double>(y) + 0.5) - 0.5) + 3 * static_cast<double>(x) + 1).epsilon(0.01));
+            Approx(10 * (1.5 * (static_cast<double>(y) + 0.5) - 0.5) + 3 * static_cast<double>(x) + 1).margin(0.35));
 }
 
 TEST_CASE("a folder of images makes batches") {

@@ -61,7 +61,7 @@ TEST_CASE("files whose batch norms hold no statistics have them folded in alread
 TEST_CASE("a file of another network is refused by the first tensor that is missing or different") {
   named_values without = tensors();
   without.erase("bn1.bias");
-  CHECK_THROWS_WITH(load(without), bitpq_test::contains("has no tensor \"bn1.bias\""));
+  CHECK_THROWS_WITH(load(without), bitpq_test::contains("has no tensor 'bn1.bias'"));
   named_values other = tensors();
   other["fc.weight"].push_back(1);
   CHECK_THROWS_WITH(load(other), bitpq_test::contains("fc.weight has 5 elements, expected 4"));
