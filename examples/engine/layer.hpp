@@ -17,13 +17,17 @@ class layer {
  public:
   layer() = default;
 
-  /// Uncompressed: geometry.rows() x geometry.cols() weights, one bias per output.
+  /// Uncompressed: geometry.rows() x geometry.cols() weights, one bias per output. Throws bad_shape for others.
   layer(const bitpq::layer_geometry& geometry, std::vector<float> weights, std::vector<float> bias)
-      : geometry_(geometry), weights_(std::move(weights)), bias_(std::move(bias)) {}
+      : geometry_(geometry), weights_(std::move(weights)), bias_(std::move(bias)) {
+    check(std::get<std::vector<float>>(weights_).size());
+  }
 
   /// Runs on codes. Only the codes are kept, in the order the kernels read.
   layer(const bitpq::layer_geometry& geometry, const bitpq::pq_matrix<float>& codes, std::vector<float> bias)
-      : geometry_(geometry), weights_(bitpq::prepack(codes)), bias_(std::move(bias)) {}
+      : geometry_(geometry), weights_(bitpq::prepack(codes)), bias_(std::move(bias)) {
+    check(codes.rows() * codes.cols());
+  }
 
   [[nodiscard]] const bitpq::layer_geometry& geometry() const noexcept { return geometry_; }
   [[nodiscard]] const std::vector<float>& bias() const noexcept { return bias_; }
@@ -48,36 +52,15 @@ class layer {
   }
 
  private:
+  void check(std::size_t weights) const {
+    bitpq::require(weights == geometry_.rows() * geometry_.cols() && bias_.size() == geometry_.out_channels,
+                   bitpq::errc::bad_shape, weights, " weights and ", bias_.size(), " biases for a layer of ",
+                   geometry_.rows(), " x ", geometry_.cols());
+  }
+
   bitpq::layer_geometry geometry_;
   std::variant<std::vector<float>, bitpq::prepacked_matrix<float>> weights_;
   std::vector<float> bias_;
 };
-
-/// Mean over each map: n x c x h x w to n x c x 1 x 1.
-inline tensor global_average_pool(const tensor& x) {
-  tensor y(x.batch(), x.channels(), 1, 1);
-  const std::size_t pixels = x.size().h * x.size().w;
-  for (std::size_t map = 0; map < x.batch() * x.channels(); ++map) {
-    float sum = 0;
-    for (std::size_t p = 0; p < pixels; ++p) sum += x.data()[map * pixels + p];
-    y.data()[map] = sum / static_cast<float>(pixels);
-  }
-  return y;
-}
-
-/// Batch norm at inference is an affine map per channel; folded, it costs nothing. Scales the rows of `weights`
-/// (channels x columns) and returns the bias. All arguments have one element per channel.
-inline std::vector<float> fold_batch_norm(std::vector<float>& weights, const std::vector<float>& scale,
-                                          const std::vector<float>& shift, const std::vector<float>& mean,
-                                          const std::vector<float>& variance, float epsilon = 1e-5F) {
-  const std::size_t channels = scale.size(), columns = weights.size() / channels;
-  std::vector<float> bias(channels);
-  for (std::size_t c = 0; c < channels; ++c) {
-    const float factor = scale[c] / std::sqrt(variance[c] + epsilon);
-    for (std::size_t i = 0; i < columns; ++i) weights[c * columns + i] *= factor;
-    bias[c] = shift[c] - mean[c] * factor;
-  }
-  return bias;
-}
 
 }  // namespace engine

@@ -84,7 +84,7 @@ void run(const options& o) {
   test.labels.resize(o.images);
   bitpq::require(o.calibration + o.heldout <= train.count(), bitpq::errc::bad_params, o.calibration, " + ", o.heldout,
                  " images for calibration and measuring, the data has ", train.count());
-  const teacher original = load_teacher(o.teacher);
+  const engine::trained_network original = load_teacher(o.teacher);
   std::filesystem::create_directories(o.out);
   const calibration_images data{&train, o.calibration, o.heldout};
 
@@ -100,9 +100,9 @@ void run(const options& o) {
   report.parameters = original.parameters;
 
   const auto start = std::chrono::steady_clock::now();
-  compressed_network student = compress(original, bitpq::pq_metric::gram, data, o.seed, exec, "compressing");
+  compressed_network student = compress(original.net, bitpq::pq_metric::gram, data, o.seed, exec, "compressing");
   report.compress_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  compressed_network control = compress(original, bitpq::pq_metric::weights, data, o.seed, exec, "plain k-means");
+  compressed_network control = compress(original.net, bitpq::pq_metric::weights, data, o.seed, exec, "plain k-means");
 
   const std::string file = o.out + "/student.safetensors", control_file = o.out + "/control.safetensors";
   bitpq::save_model(file, student.model);
@@ -113,8 +113,8 @@ void run(const options& o) {
   report.control_layers = std::move(control.layers);
 
   // What is evaluated is what the files hold.
-  const network from_file = network_of(bitpq::load_model<float>(file));
-  const network control_net = network_of(bitpq::load_model<float>(control_file));
+  const engine::network from_file = engine::load_compressed(architecture(), bitpq::load_model<float>(file));
+  const engine::network control_net = engine::load_compressed(architecture(), bitpq::load_model<float>(control_file));
   const std::vector<evaluation> results = evaluate({&original.net, &from_file, &control_net}, test, o.batch, exec);
   report.teacher = results[0];
   report.student = results[1];

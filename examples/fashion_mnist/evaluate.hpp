@@ -26,7 +26,7 @@ inline std::size_t count_correct(const engine::tensor& logits, const std::uint8_
   return correct;
 }
 
-inline std::vector<evaluation> evaluate(const std::vector<const network*>& networks, const image_set& images,
+inline std::vector<evaluation> evaluate(const std::vector<const engine::network*>& networks, const image_set& images,
                                         std::size_t batch, bitpq::executor_ref exec) {
   std::vector<std::size_t> correct(networks.size());
   std::vector<std::vector<double>> times(networks.size());

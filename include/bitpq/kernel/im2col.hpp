@@ -10,17 +10,20 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// Where up to `capacity` consecutive columns read: one instance serves every row of their panel.
+/// Where up to `capacity` columns read: one instance serves every row of their panel.
 class im2col_columns {
  public:
   static constexpr std::size_t capacity = 64;
 
-  /// Columns first .. first + n of an input of that layout and geometry whose output is out.h x out.w; n <= capacity.
+  /// These columns, at most `capacity`, of an input of that layout and geometry whose output is out.h x out.w.
   template <class T>
-  im2col_columns(const nchw_view<T>& x, const layer_geometry& g, extent2 out, std::size_t first, std::size_t n) noexcept
-      : n_(n), height_(static_cast<std::ptrdiff_t>(x.height())), width_(static_cast<std::ptrdiff_t>(x.width())) {
-    for (std::size_t lane = 0; lane < n; ++lane) {
-      const std::size_t column = first + lane;
+  im2col_columns(const nchw_view<T>& x, const layer_geometry& g, extent2 out,
+                 std::span<const std::size_t> columns) noexcept
+      : n_(columns.size()),
+        height_(static_cast<std::ptrdiff_t>(x.height())),
+        width_(static_cast<std::ptrdiff_t>(x.width())) {
+    for (std::size_t lane = 0; lane < n_; ++lane) {
+      const std::size_t column = columns[lane];
       const std::size_t pixel = column % (out.h * out.w);
       y_[lane] =
           static_cast<std::ptrdiff_t>(pixel / out.w * g.conv.stride.h) - static_cast<std::ptrdiff_t>(g.conv.padding.h);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "quality/measure.hpp"
+
+#include "engine/progress_bar.hpp"
+
+#include <chrono>
+
+namespace quality {
+
+namespace {
+
+using answers = std::vector<std::vector<float>>;
+
+/// Logarithms of the softmax.
+std::vector<double> log_softmax(const std::vector<float>& logits) {
+  const double top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float l : logits) sum += std::exp(static_cast<double>(l) - top);
+  std::vector<double> logs;
+  for (const float l : logits) logs.push_back(static_cast<double>(l) - top - std::log(sum));
+  return logs;
+}
+
+double mean_divergence(const answers& teacher, const answers& student) {
+  double sum = 0;
+  for (std::size_t i = 0; i < teacher.size(); ++i) {
+    const std::vector<double> p = log_softmax(teacher[i]), q = log_softmax(student[i]);
+    for (std::size_t c = 0; c < p.size(); ++c) sum += std::exp(p[c]) * (p[c] - q[c]);
+  }
+  return sum / static_cast<double>(teacher.size());
+}
+
+double top1(const answers& given, const std::vector<std::size_t>& labels) {
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const auto best = std::max_element(given[i].begin(), given[i].end()) - given[i].begin();
+    right += static_cast<std::size_t>(best) == labels[i] ? 1 : 0;
+  }
+  return 100.0 * static_cast<double>(right) / static_cast<double>(given.size());
+}
+
+void add_sizes(network_row& row, std::size_t parameters, const std::vector<layer_row>& layers) {
+  std::size_t rest = parameters, bits = 0;
+  for (const layer_row& layer : layers) {
+    rest -= layer.report.size.weights;
+    bits += layer.report.size.total_bits();
+  }
+  row.bytes = bits / 8 + 4 * rest;
+  row.ratio = 4 * static_cast<double>(parameters) / static_cast<double>(row.bytes);
+}
+
+}  // namespace
+
+answers answers_of(const engine::network& net, const engine::image_source& images, bitpq::executor_ref exec) {
+  constexpr std::size_t batch = 64;
+  answers all;
+  for (std::size_t first = 0; first < images.count; first += batch) {
+    const std::size_t n = std::min(batch, images.count - first);
+    const engine::tensor logits = net.forward(images.batch(first, n), exec);
+    for (std::size_t i = 0; i < n; ++i)
+      all.emplace_back(logits.data() + i * logits.channels(), logits.data() + (i + 1) * logits.channels());
+  }
+  return all;
+}
+
+outcome measure(const subject& on, const answers& teacher_answers, const setting& sizes, const method& how,
+                const trial& of, bitpq::executor_ref exec) {
+  const engine::network& teacher = on.teacher.net;
+  std::string classifier;
+  for (const engine::node& step : teacher.structure().nodes)
+    if (step.type == engine::node::kind::layer) classifier = step.name;
+
+  engine::sequential_options options;
+  options.statistics = how.statistics;
+  options.correct_bias = how.correct_bias;
+  options.teacher_inputs = how.teacher_target;
+  outcome result;
+  std::vector<bitpq::pq_matrix<float>> codes;
+  engine::progress_bar bar(of.network + " " + of.setting + " " + of.method,
+                           2 * engine::count_layers(teacher.structure(), on.compressed) + 1);
+  const auto start = std::chrono::steady_clock::now();
+  const engine::network student = engine::compress_layers(
+      teacher, on.calibration, on.compressed, options, exec, [&](const engine::layer_turn& turn) {
+        const bitpq::layer_geometry& geometry = turn.step.geometry;
+        bitpq::pq_params params = how.params(geometry);
+        sizes.apply(geometry, turn.step.name == classifier, params);
+        params.seed = of.seed;
+        bitpq::matrix_view<const float> weights = turn.weights;
+        bitpq::aligned_buffer<float> target;
+        if (how.teacher_target) {
+          target = bitpq::teacher_target<float>(weights, turn.cross.span(), *turn.inputs, params.damping, exec);
+          weights = {target.data(), geometry.rows(), geometry.cols()};
+        }
+        auto layer = bitpq::compress<float>(geometry, weights, turn.inputs, params, exec);
+        result.layers.push_back({of, turn.step.name, layer.report});
+        codes.push_back(layer.weights);
+        bar.advance(1, turn.step.name);
+        return std::move(layer.weights);
+      });
+  result.network.of = of;
+  result.network.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  std::size_t i = 0;
+  engine::observe_layers(student, on.heldout, on.compressed, options, exec,
+                         [&](const engine::node& step, const bitpq::importance& heldout) {
+                           result.layers[i].output_error = bitpq::relative_output_error<float>(
+                               teacher.at(step.name).dense_weights(), codes[i], heldout, exec);
+                           ++i;
+                           bar.advance(1, step.name + ", held out");
+                         });
+  const answers given = answers_of(student, on.evaluation, exec);
+  result.network.kl = mean_divergence(teacher_answers, given);
+  result.network.top1 = top1(given, on.labels);
+  result.network.teacher_top1 = top1(teacher_answers, on.labels);
+  add_sizes(result.network, on.teacher.parameters, result.layers);
+  return result;
+}
+
+}  // namespace quality

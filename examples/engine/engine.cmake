@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The host engine for whoever runs networks on it (examples, their tests, bench/quality):
+#   bitpq_engine         headers; needs bitpq::io
+#   bitpq_engine_images  reads photographs; needs stb's headers (BITPQ_WITH_STB)
+
+if(TARGET bitpq_engine OR NOT TARGET bitpq::io)
+  return()
+endif()
+
+add_library(bitpq_engine INTERFACE)
+target_include_directories(bitpq_engine INTERFACE "${PROJECT_SOURCE_DIR}/examples")
+target_link_libraries(bitpq_engine INTERFACE bitpq::bitpq bitpq::io)
+
+if(NOT BITPQ_WITH_STB)
+  return()
+endif()
+find_path(BITPQ_STB_INCLUDE stb_image.h PATH_SUFFIXES stb)
+mark_as_advanced(BITPQ_STB_INCLUDE)
+if(NOT BITPQ_STB_INCLUDE)
+  if(BITPQ_WITH_STB STREQUAL "REQUIRED")
+    message(FATAL_ERROR "bitpq: BITPQ_WITH_STB is REQUIRED, but stb_image.h was not found")
+  endif()
+  message(STATUS "bitpq: stb_image.h not found, so the examples read no images")
+  return()
+endif()
+
+add_library(bitpq_engine_images STATIC "${CMAKE_CURRENT_LIST_DIR}/image.cpp" "${CMAKE_CURRENT_LIST_DIR}/stb.cpp")
+target_include_directories(bitpq_engine_images SYSTEM PRIVATE "${BITPQ_STB_INCLUDE}")
+target_link_libraries(bitpq_engine_images PUBLIC bitpq_engine PRIVATE bitpq_warnings)
+set_source_files_properties("${CMAKE_CURRENT_LIST_DIR}/stb.cpp" TARGET_DIRECTORY bitpq_engine_images
+                            PROPERTIES COMPILE_OPTIONS "-w")
