@@ -5,3 +5,5 @@
 
 #include <bitpq/inference.hpp>
 #include <bitpq/quantize/compress.hpp>
+#include <bitpq/quantize/presets.hpp>
+#include <bitpq/quantize/targets.hpp>

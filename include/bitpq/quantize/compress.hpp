@@ -5,6 +5,7 @@
 
 #include <bitpq/quantize/gram_accumulator.hpp>
 #include <bitpq/quantize/product_quantizer.hpp>
+#include <bitpq/quantize/refine.hpp>
 
 #include <chrono>
 
@@ -17,8 +18,11 @@ struct layer_report {
   code_format format;
   codeword_type storage = codeword_type::f32;
   size_report size;
-  double weight_error = 0;             ///< |W - W^|^2 / |W|^2
-  std::optional<double> output_error;  ///< tr(E H E^T) / tr(W H W^T), where statistics were given
+  pq_metric metric = pq_metric::weights;  ///< that the codewords were trained in
+  refinement_params refinement{};         ///< that was done
+  bool moments_reduced = false;           ///< less than asked for, since H exceeded pq_params::moments_memory
+  double weight_error = 0;                ///< |W - W^|^2 / |W|^2
+  std::optional<double> output_error;     ///< tr(E H E^T) / tr(W H W^T), where statistics were given
   double seconds = 0;
 };
 
@@ -79,10 +83,28 @@ template <scalar T>
   return detail::relative(output_energy<T>({e.data(), w.rows(), w.cols()}, h, exec), output_energy<T>(w, h, exec));
 }
 
+namespace detail {
+
+/// `params` without what needs the whole of H, where that would take too much memory. Returns whether they changed.
+template <scalar T>
+bool reduce_to_memory(pq_params& params, const layer_geometry& geometry) {
+  if (params.metric != pq_metric::feedback && !params.refinement.any()) return false;
+  // The factor while it is computed, and it and H as operands.
+  const double square = static_cast<double>(geometry.cols()) * static_cast<double>(geometry.cols());
+  const double bytes =
+      square * static_cast<double>(geometry.groups()) * static_cast<double>(sizeof(double) + 2 * sizeof(T));
+  if (bytes <= static_cast<double>(params.moments_memory)) return false;
+  params.metric = pq_metric::block_gram;
+  params.refinement = {};
+  return true;
+}
+
+}  // namespace detail
+
 /// Compresses weights w of geometry.rows() x geometry.cols() (any strides). `statistics` are those of the layer's
-/// inputs, needed for pq_metric::gram; with them the report holds the output error on the inputs they were taken from.
-/// Throws bad_shape, bad_params, non_finite or cancelled, with the numbers; w is only read.
-/// O(iterations rows cols K + rows cols^2 / groups).
+/// inputs, needed by every metric but pq_metric::weights and by refinement; with them the report holds the output error
+/// on the inputs they were taken from. Throws bad_shape, bad_params, non_finite or cancelled, with the numbers; w is
+/// only read. O(iterations rows cols K + rows cols^2 / groups), and as refine says.
 template <scalar T>
 [[nodiscard]] compression<T> compress(const layer_geometry& geometry, std::type_identity_t<matrix_view<const T>> w,
                                       const importance* statistics, pq_params params = {}, executor_ref exec = {}) {
@@ -95,10 +117,25 @@ template <scalar T>
           statistics == nullptr ? 0 : statistics->cols(), " for a layer of ", geometry.groups(), " groups of ",
           geometry.cols(), " columns");
   if (params.block_size == 0) params.block_size = suggested_block_size(geometry);
+  const bool reduced = detail::reduce_to_memory<T>(params, geometry);
+  require(!params.refinement.any() || statistics != nullptr, errc::bad_params,
+          "refinement without statistics of the inputs");
+  std::vector<output_metric<T>> metrics;
+  if (statistics != nullptr && (is_positional(params.metric) || params.refinement.any()))
+    metrics = output_metrics<T>(*statistics, params.damping);
   product_quantizer<T> quantizer(params);
-  quantizer.train(w, statistics, exec);
+  quantizer.train(w, statistics, metrics, {}, exec);
   compression<T> layer{geometry, quantizer.encode(w, exec), {}};
+  if (params.refinement.any()) {
+    aligned_buffer<T> contiguous(w.size());
+    for (std::size_t r = 0; r < w.rows(); ++r)
+      for (std::size_t c = 0; c < w.cols(); ++c) contiguous[r * w.cols() + c] = w(r, c);
+    layer.weights = refine<T>(layer.weights, contiguous.data(), metrics, params.refinement, params.progress, exec);
+  }
   layer_report& report = layer.report;
+  report.metric = params.metric;
+  report.refinement = params.refinement;
+  report.moments_reduced = reduced;
   report.geometry = geometry;
   report.format = layer.weights.format();
   report.storage = params.storage;

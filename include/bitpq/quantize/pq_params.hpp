@@ -18,8 +18,35 @@ enum class codebook_scope {
 
 /// What the codewords are to preserve.
 enum class pq_metric {
-  weights,  ///< the weights: plain k-means
-  gram,     ///< the outputs, by the Gram matrix that the blocks share (the paper)
+  weights,     ///< the weights: plain k-means
+  gram,        ///< the outputs, by the Gram matrix that the blocks share (the paper)
+  block_gram,  ///< the outputs, by the Gram matrix H_jj of each block position
+  feedback,    ///< the outputs, by what is left of H_jj when later blocks make good what they can: see feedback.hpp
+};
+
+constexpr const char* to_string(pq_metric metric) noexcept {
+  switch (metric) {
+    case pq_metric::weights: return "weights";
+    case pq_metric::gram: return "gram";
+    case pq_metric::block_gram: return "block_gram";
+    case pq_metric::feedback: return "feedback";
+  }
+  return "unknown";
+}
+
+/// Whether a metric differs from one block position to the next.
+constexpr bool is_positional(pq_metric metric) noexcept {
+  return metric == pq_metric::block_gram || metric == pq_metric::feedback;
+}
+
+/// How codes and codewords are improved after training, each on its own or together. All of it needs statistics.
+struct refinement_params {
+  bool error_feedback = false;           ///< encode as feedback.hpp says
+  std::size_t rounds = 0;                ///< of the two that follow
+  std::size_t least_squares_steps = 6;   ///< conjugate gradients on the codewords, see least_squares.hpp
+  std::size_t descent_sweeps = 1;        ///< over the codes, see descent.hpp
+
+  [[nodiscard]] bool any() const noexcept { return error_feedback || rounds > 0; }
 };
 
 struct pq_params {
@@ -30,7 +57,11 @@ struct pq_params {
   codebook_scope scope = codebook_scope::layer;
   std::size_t column_groups = 1;  ///< for codebook_scope::column_groups
   pq_metric metric = pq_metric::gram;
+  refinement_params refinement{};
   double damping = 0.01;  ///< added to the Gram matrix's diagonal, as a share of its mean
+  /// Memory, in bytes, up to which the whole of H is worked with; a layer that needs more makes do with H_jj, that is
+  /// pq_metric::block_gram without refinement, and its report says so.
+  std::size_t moments_memory = std::size_t{1} << 30;
   seeding_method seeding = seeding_method::kmeans_plus_plus;
   std::size_t max_iterations = 100;
   double tolerance = 1e-4;

@@ -5,8 +5,9 @@
 // are clustered, and each block is replaced by the code of its nearest codeword.
 
 #include <bitpq/cluster/kmeans.hpp>
+#include <bitpq/cluster/metric_kmeans.hpp>
 #include <bitpq/codec/pq_matrix.hpp>
-#include <bitpq/quantize/importance.hpp>
+#include <bitpq/quantize/output_metric.hpp>
 #include <bitpq/quantize/pq_params.hpp>
 
 #include <optional>
@@ -41,12 +42,25 @@ class product_quantizer {
   [[nodiscard]] double objective() const noexcept { return objective_; }
 
   /// Learns the codebooks of `w` (rows x cols, any strides) by k-means over its full blocks; a padded tail block is
-  /// encoded with the same codewords, cut. `statistics` is needed for pq_metric::gram and ignored for ::weights.
-  /// Throws bad_shape, bad_params, non_finite or cancelled; what was trained before is then kept.
-  /// O(iterations rows cols K).
+  /// encoded with the same codewords, cut. `statistics` is needed by all metrics but pq_metric::weights, which ignores
+  /// it. Throws bad_shape, bad_params, non_finite or cancelled; what was trained before is then kept.
+  /// O(iterations rows cols K), and O(cols^3 / 3) for pq_metric::feedback.
   void train(matrix_view<const T> w, const importance* statistics = nullptr, executor_ref exec = {}) {
+    std::vector<output_metric<T>> metrics;
+    if (is_positional(params_.metric) && statistics != nullptr)
+      metrics = output_metrics<T>(*statistics, params_.damping);
+    train(w, statistics, metrics, {}, exec);
+  }
+
+  /// As above, with metrics of all groups that the caller has already, for the metrics that differ between positions,
+  /// and a weight for each row's errors (empty: all 1).
+  void train(matrix_view<const T> w, const importance* statistics, std::span<const output_metric<T>> outputs,
+             std::span<const T> row_weights, executor_ref exec) {
+    require(row_weights.empty() || row_weights.size() == w.rows(), errc::bad_shape, row_weights.size(),
+            " row weights for ", w.rows(), " rows");
     const code_format format = format_for(w, statistics);
     const std::size_t d = params_.block_size;
+    std::vector<detail::block_factor<T>> factors = factors_of(format, outputs, exec);
     std::vector<whitening> metrics;
     std::vector<T> values(format.codebooks * format.codewords * d);
     double objective = 0;
@@ -57,10 +71,13 @@ class product_quantizer {
       kmeans_params clustering = params_.clustering();
       clustering.clusters = format.codewords;
       clustering.limit = cluster_limit::strict;
-      const kmeans_result<T> result =
-          kmeans<T>({points.data(), points.size() / run.width, run.width}, {}, clustering, exec, metrics.back());
+      if (!factors.empty()) clustering.max_iterations = (std::min)(clustering.max_iterations, warm_up_iterations);
+      kmeans_result<T> result = kmeans<T>({points.data(), points.size() / run.width, run.width},
+                                          point_weights(row_weights, run), clustering, exec, metrics.back());
       require(result.stopped != stop_reason::cancelled, errc::cancelled, "cancelled while training codebook ", b,
               " of ", format.codebooks);
+      if (!factors.empty())
+        result.objective = train_in_positions(w, format, run, factors, row_weights, result.codewords, exec);
       for (std::size_t k = 0; k < result.clusters; ++k)
         for (std::size_t i = 0; i < run.width; ++i)
           values[(b * result.clusters + k) * d + i] = result.codewords[k * run.width + i];
@@ -71,12 +88,14 @@ class product_quantizer {
     book_ = std::move(book);  // nothing throws from here on
     cols_ = format.cols;
     metrics_ = std::move(metrics);
+    factors_ = std::move(factors);
     tail_metric_ = std::move(tail_metric);
     objective_ = objective;
   }
 
   /// Encodes weights with the columns that it was trained on and any number of rows: each block gets its nearest
-  /// codeword, as stored, in the metric of the training. Throws bad_params before training, bad_shape, non_finite.
+  /// codeword, as stored, in the metric of the training. Throws bad_params before training, bad_shape (also for a
+  /// number of rows that the groups of the metric do not divide), non_finite.
   [[nodiscard]] pq_matrix<T> encode(matrix_view<const T> w, executor_ref exec = {}) const {
     require(trained(), errc::bad_params, "product_quantizer is not trained");
     require(w.rows() > 0 && w.cols() == cols_, errc::bad_shape, "encoding weights of ", w.rows(), " x ", w.cols(),
@@ -84,6 +103,10 @@ class product_quantizer {
     require_finite(w, "weights");
     const code_format format{w.rows(), w.cols(), params_.block_size, book_.codewords(), book_.count()};
     std::vector<std::uint16_t> codes(format.codes());
+    if (!factors_.empty()) {
+      encode_in_positions(w, format, codes, exec);
+      return pq_matrix<T>(w.rows(), w.cols(), book_, packed_codes(format.code_bits(), codes));
+    }
     for (std::size_t b = 0; b < format.codebooks; ++b) {
       const std::size_t first = b * format.blocks_per_codebook();
       const std::size_t last = (std::min)(first + format.blocks_per_codebook(), format.blocks());
@@ -109,8 +132,9 @@ class product_quantizer {
     code_format format{w.rows(), w.cols(), params_.block_size, 1, 1};
     format.validate();
     require_finite(w, "weights");
-    if (params_.metric == pq_metric::gram) {
-      require(statistics != nullptr, errc::bad_params, "pq_metric::gram without statistics of the inputs");
+    if (params_.metric != pq_metric::weights) {
+      require(statistics != nullptr, errc::bad_params, "pq_metric::", to_string(params_.metric),
+              " without statistics of the inputs");
       require(statistics->cols() == w.cols() && w.rows() % statistics->groups() == 0, errc::bad_shape, "weights of ",
               w.rows(), " x ", w.cols(), " with second moments of ", statistics->groups(), " x ", statistics->cols(),
               " x ", statistics->cols());
@@ -159,6 +183,13 @@ class product_quantizer {
     return points;
   }
 
+  /// Of the points that gather yields.
+  static std::vector<T> point_weights(std::span<const T> row_weights, const block_run& run) {
+    std::vector<T> weights;
+    for (const T weight : row_weights) weights.insert(weights.end(), run.last - run.first, weight);
+    return weights;
+  }
+
   void encode_run(const matrix_view<const T>& w, const block_run& run, std::size_t b, const whitening& metric,
                   const code_format& format, std::vector<std::uint16_t>& codes, executor_ref exec) const {
     aligned_buffer<T> points = gather(w, run);
@@ -174,11 +205,75 @@ class product_quantizer {
       for (std::size_t j = 0; j < each; ++j) codes[r * format.blocks() + run.first + j] = nearest[r * each + j];
   }
 
+  /// The metric of each group and block position, group after group; none for metrics that positions share.
+  [[nodiscard]] std::vector<detail::block_factor<T>> factors_of(const code_format& format,
+                                                                std::span<const output_metric<T>> outputs,
+                                                                executor_ref exec) const {
+    if (!is_positional(params_.metric)) return {};
+    std::vector<detail::block_factor<T>> factors;
+    for (const output_metric<T>& metric : outputs)
+      for (std::size_t j = 0; j < format.blocks(); ++j)
+        factors.push_back(params_.metric == pq_metric::feedback
+                              ? metric.feedback_block(j * format.block_size, format.width_of(j), exec)
+                              : metric.block(j * format.block_size, format.width_of(j)));
+    return factors;
+  }
+
+  /// Block j of n rows, whitened, contiguous.
+  void whiten(const matrix_view<const T>& w, std::size_t row, std::size_t n, std::size_t j,
+              const detail::block_factor<T>& factor, T* out) const {
+    std::vector<T> block(factor.width());
+    for (std::size_t r = 0; r < n; ++r) {
+      for (std::size_t i = 0; i < block.size(); ++i) block[i] = w(row + r, j * params_.block_size + i);
+      factor.whiten(block.data(), out + r * block.size());
+    }
+  }
+
+  /// Improves codewords (K x run.width), trained in the mean metric, in that of each position; returns the objective.
+  double train_in_positions(const matrix_view<const T>& w, const code_format& format, const block_run& run,
+                            const std::vector<detail::block_factor<T>>& factors, std::span<const T> row_weights,
+                            aligned_buffer<T>& codewords, executor_ref exec) const {
+    const std::size_t groups = factors.size() / format.blocks(), rows = w.rows() / groups, each = run.last - run.first;
+    aligned_buffer<T> points(w.rows() * each * run.width);
+    std::vector<detail::metric_cell<T>> cells(groups * each);
+    exec.bulk(cells.size(), [&](std::size_t, std::size_t cell) {
+      const std::size_t g = cell / each, j = run.first + cell % each;
+      T* const out = points.data() + cell * rows * run.width;
+      const detail::block_factor<T>& factor = factors[g * format.blocks() + j];
+      whiten(w, g * rows, rows, j, factor, out);
+      cells[cell] = {out, rows, factor.factor(), row_weights.empty() ? nullptr : &row_weights[g * rows]};
+    });
+    return metric_kmeans<T>(cells, codewords.span(), run.width, params_.clustering(), exec);
+  }
+
+  void encode_in_positions(const matrix_view<const T>& w, const code_format& format, std::vector<std::uint16_t>& codes,
+                           executor_ref exec) const {
+    const std::size_t groups = factors_.size() / format.blocks(), rows = w.rows() / groups;
+    require(w.rows() % groups == 0, errc::bad_shape, "encoding weights of ", w.rows(), " rows in a metric of ", groups,
+            " groups");
+    exec.bulk(factors_.size(), [&](std::size_t, std::size_t cell) {
+      const std::size_t g = cell / format.blocks(), j = cell % format.blocks();
+      const detail::block_factor<T>& factor = factors_[cell];
+      aligned_buffer<T> points(rows * factor.width()), words(format.codewords * factor.width());
+      whiten(w, g * rows, rows, j, factor, points.data());
+      const matrix_view<const T> book = book_[format.codebook_of(j)];
+      for (std::size_t k = 0; k < format.codewords; ++k) factor.whiten(&book(k, 0), words.data() + k * factor.width());
+      std::vector<std::uint16_t> nearest(rows);
+      detail::codeword_columns<T>(std::as_const(words).span(), factor.width(), bitpq::kernels<T>())
+          .nearest(std::as_const(points).span(), nearest, {});
+      for (std::size_t r = 0; r < rows; ++r) codes[(g * rows + r) * format.blocks() + j] = nearest[r];
+    });
+  }
+
+  /// Before metrics of positions take over from the mean one.
+  static constexpr std::size_t warm_up_iterations = 5;
+
   pq_params params_;
   codebook<T> book_;
   std::size_t cols_ = 0;
-  std::vector<whitening> metrics_;  // of each codebook's full blocks
-  whitening tail_metric_;           // of the padded last block, on the columns it has
+  std::vector<whitening> metrics_;                // of each codebook's full blocks
+  std::vector<detail::block_factor<T>> factors_;  // of each group's block positions, where the metric differs
+  whitening tail_metric_;                         // of the padded last block, on the columns it has
   double objective_ = 0;
 };
 

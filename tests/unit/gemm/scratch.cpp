@@ -120,7 +120,7 @@ TEMPLATE_TEST_CASE("convolutions keep to their scratch", "", float, double) {
     std::vector<TestType> y(s.batch * s.out * size.h * size.w);
     for (const auto& [d, codewords] : {std::pair{9U, 16U}, std::pair{9U, 8192U}, std::pair{4U, 256U}}) {
       // Large tables for few pixels alone: the two do not multiply in memory, only in the time that this takes.
-      if (d > g.cols() || (codewords > 256 && s.batch * size.h * size.w > 1024)) continue;
+      if (d > g.cols() || codewords * s.batch * size.h * size.w > std::size_t{1} << 20) continue;
       const bitpq::pq_matrix<TestType> w = random_pq<TestType>({g.rows(), g.cols(), d, codewords, 1}, 1);
       const kernel_table<TestType>& k = bitpq::kernels<TestType>();
       const bitpq::prepacked_matrix<TestType> packed(w, k, bitpq::precision::lut16);
