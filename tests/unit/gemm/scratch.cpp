@@ -92,8 +92,8 @@ const std::vector<convolution_shape> convolutions{
 
 TEMPLATE_TEST_CASE("products keep to their scratch", "", float, double) {
   const std::pair<bitpq::code_format, std::size_t> products[] = {
-      {{2100, 40, 8, 256, 1}, 140}, {{300, 520, 4, 16, 2}, 140}, {{8, 4096, 4096, 4, 1}, 140},
-      {{40, 512, 8, 8192, 1}, 70},  {{10, 64, 1, 65536, 1}, 70}, {{3000, 4096, 8, 256, 1}, 1},
+      {{2100, 40, 8, 256, 1}, 140}, {{300, 520, 4, 16, 2, 2}, 140}, {{8, 4096, 4096, 4, 1}, 140},
+      {{40, 512, 8, 8192, 1}, 70},  {{10, 64, 1, 65536, 1}, 70},    {{3000, 4096, 8, 256, 1}, 1},
       {{3, 20000, 1, 256, 1}, 4}};
   for (const auto& [format, n] : products) {
     const bitpq::pq_matrix<TestType> w = random_pq<TestType>(format, 1);
