@@ -18,7 +18,7 @@ struct compress_options {
   std::optional<std::filesystem::path> rules{}, gram{};
   std::optional<std::size_t> budget{};  ///< bytes of the whole output
   std::uint64_t seed = 0;
-  int threads = 0;  ///< 0: as many as the system has
+  std::size_t threads = 0;  ///< 0: as many as the system has
 };
 
 struct decompress_options {

@@ -5,27 +5,16 @@
 #include "cli/context.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/layer_note.hpp"
+#include "cli/workers.hpp"
 #include "engine/progress_bar.hpp"
 
 #include <bitpq/io/model.hpp>
 
 #include <cstdio>
 
-#if defined(CLI_OPENMP)
-#include <bitpq/interop/openmp.hpp>
-#endif
-
 namespace cli {
 
 namespace {
-
-#if defined(CLI_OPENMP)
-bitpq::openmp_executor executor_of(int threads) {
-  return bitpq::openmp_executor(threads > 0 ? threads : omp_get_max_threads());
-}
-#else
-bitpq::serial_executor executor_of(int) { return {}; }
-#endif
 
 void say(const std::string& words) { std::fprintf(stderr, "bitpq: %s\n", words.c_str()); }
 
@@ -74,7 +63,7 @@ bitpq::compressed_model<float> model_of_the_rest(const checkpoint& source, const
 
 void compress(const compress_options& options) {
   static_cast<void>(bitpq::preset_of(options.preset));
-  const auto exec = executor_of(options.threads);
+  workers exec(options.threads);
   const checkpoint source(options.input);
   bitpq::require(!source.metadata().contains("bitpq.format"), bitpq::errc::bad_params, source.name(),
                  ": is compressed already");

@@ -83,7 +83,7 @@ void run_compress(const std::vector<std::string>& words) {
   if (const auto budget = given.get("--budget"))
     options.budget = cli::in_context("--budget", [&] { return cli::parse_byte_size(*budget); });
   options.seed = given.number("--seed", 0, (std::numeric_limits<std::uint64_t>::max)());
-  options.threads = static_cast<int>(given.number("--threads", 0, 4096));
+  options.threads = given.number("--threads", 0, 4096);
   cli::compress(options);
 }
 
