@@ -5,6 +5,7 @@
 #include "cli/interrupt.hpp"
 #include "engine/progress_bar.hpp"
 
+#include <bitpq/gemm/plan.hpp>
 #include <bitpq/quantize/operating_points.hpp>
 
 #include <algorithm>
@@ -58,8 +59,20 @@ std::size_t bytes_beside_layers(const std::vector<layer_job>& jobs, const checkp
   return bytes;
 }
 
+/// Cycles that the plan estimates for the layer's product with so many columns.
+bitpq::layer_cost cycles_of(const bitpq::layer_geometry& g, std::size_t columns) {
+  const bool convolution = g.type == bitpq::layer_geometry::kind::conv2d;
+  const bitpq::product_shape shape{g.groups(), g.out_per_group(), columns, convolution, g.window()};
+  const bitpq::kernel_shape kernels = bitpq::shape_of(bitpq::kernels<float>());
+  return [=](const bitpq::code_format& format) {
+    const bitpq::gemm_plan plan =
+        bitpq::make_plan(format, shape, kernels, bitpq::precision::exact, bitpq::path_costs_of(kernels.target));
+    return *std::min_element(plan.cost.begin(), plan.cost.end());
+  };
+}
+
 std::vector<bitpq::layer_option> options_of(const layer_job& job, const statistics_file* statistics,
-                                            bitpq::executor_ref exec) {
+                                            const file_budget& budget, bitpq::executor_ref exec) {
   std::vector<std::size_t> sizes, codewords;
   if (!job.free_d) sizes = {job.params.block_size};
   if (!job.free_k) codewords = {job.params.codewords};
@@ -70,14 +83,15 @@ std::vector<bitpq::layer_option> options_of(const layer_job& job, const statisti
   if (job.statistics) moments = statistics->load(*job.weight);
   return in_context("tensor '" + job.weight->name + "'", [&] {
     return bitpq::measure_options<float>(job.geometry, {w.data(), job.geometry.rows(), job.geometry.cols()},
-                                         moments ? &*moments : nullptr, candidates, {}, exec);
+                                         moments ? &*moments : nullptr, candidates,
+                                         cycles_of(job.geometry, budget.columns), exec);
   });
 }
 
 }  // namespace
 
 void fit_to_budget(std::vector<layer_job>& jobs, const checkpoint& source, const statistics_file* statistics,
-                   std::size_t budget, bitpq::executor_ref exec) {
+                   const file_budget& budget, bitpq::executor_ref exec) {
   std::vector<std::vector<bitpq::layer_option>> options;
   std::vector<std::vector<bitpq::operating_point>> points;
   {
@@ -86,13 +100,13 @@ void fit_to_budget(std::vector<layer_job>& jobs, const checkpoint& source, const
     engine::progress_bar bar("measuring", weights);
     for (const layer_job& job : jobs) {
       stop_if_interrupted();
-      options.push_back(options_of(job, statistics, exec));
+      options.push_back(options_of(job, statistics, budget, exec));
       points.push_back(bitpq::points_of(options.back()));
       bar.advance(job.weights(), job.weight->name);
     }
   }
-  points.push_back({{bytes_beside_layers(jobs, source, budget), 0, 0}});
-  const bitpq::allocation chosen = bitpq::allocate(points, {budget, {}});
+  points.push_back({{bytes_beside_layers(jobs, source, budget.bytes.value_or(source.file_bytes())), 0, 0}});
+  const bitpq::allocation chosen = bitpq::allocate(points, {budget.bytes, budget.cycles});
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].params = options[i][chosen.choice[i]].params;
 }
 

@@ -17,6 +17,8 @@ struct compress_options {
   std::string preset = "best";
   std::optional<std::filesystem::path> rules{}, gram{};
   std::optional<std::size_t> budget{};  ///< bytes of the whole output
+  std::optional<double> cycles{};       ///< of one core, as gemm/plan.hpp estimates all layers' products with
+  std::size_t columns = 1;              ///< so many columns: output pixels, or tokens
   std::uint64_t seed = 0;
   std::size_t threads = 0;  ///< 0: as many as the system has
 };

@@ -72,7 +72,8 @@ void compress(const compress_options& options) {
   statistics_file* const known = statistics ? &*statistics : nullptr;
   std::vector<layer_job> jobs = jobs_for(options, source, known);
   bitpq::compressed_model<float> model = in_context(source.name(), [&] { return model_of_the_rest(source, jobs); });
-  if (options.budget) fit_to_budget(jobs, source, known, *options.budget, exec);
+  const file_budget budget{options.budget, options.cycles, options.columns};
+  if (budget.any()) fit_to_budget(jobs, source, known, budget, exec);
   {
     std::size_t weights = 0;
     for (const layer_job& job : jobs) weights += job.weights();

@@ -43,7 +43,8 @@ void decompress(const decompress_options& options) {
     for (const auto& [name, layer] : model.layers()) {
       stop_if_interrupted();
       const bitpq::dtype type = options.type.value_or(note_of(model.metadata(), name).type);
-      in_context("tensor '" + name + "'", [&] { owned.push_back(dense_bytes(layer.weight, type)); });
+      const bitpq::pq_matrix<double>& weight = layer.weight;
+      in_context("tensor '" + name + "'", [&] { owned.push_back(dense_bytes(weight, type)); });
       tensors.push_back({name, type, shape_of(layer.geometry), owned.back()});
       bar.advance(1, name);
     }

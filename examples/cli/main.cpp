@@ -19,13 +19,15 @@ using bitpq::require;
 
 constexpr const char* usage =
     "usage: bitpq compress CHECKPOINT -o FILE [--preset best] [--rules RULES.json] [--gram STATISTICS]\n"
-    "                      [--budget SIZE] [--seed N] [--threads N]\n"
+    "                      [--budget SIZE] [--cycles N [--columns N]] [--seed N] [--threads N]\n"
     "       bitpq decompress FILE -o CHECKPOINT [--dtype F16|BF16|F32|F64]\n"
     "       bitpq info FILE\n"
     "\n"
     "CHECKPOINT and STATISTICS are safetensors files, or the .index.json of a sharded one; SIZE is that of the whole\n"
     "file, as 800000, 5MB or 1.5MiB; presets: paper, fast, best, quick-to-run. Statistics hold a tensor\n"
-    "<layer>.gram of groups x cols x cols for each weight; docs/python.md shows how to make them.\n";
+    "<layer>.gram of groups x cols x cols for each weight; docs/python.md shows how to make them. --cycles is a "
+    "budget\n"
+    "of time: what this machine's cores are estimated to take for all layers, each with --columns columns of inputs.\n";
 
 /// The words after the command: paths, and options with a value each.
 struct arguments {
@@ -75,13 +77,17 @@ struct arguments {
 };
 
 void run_compress(const std::vector<std::string>& words) {
-  const arguments given(words, {"-o", "--preset", "--rules", "--gram", "--budget", "--seed", "--threads"});
+  const arguments given(
+      words, {"-o", "--preset", "--rules", "--gram", "--budget", "--cycles", "--columns", "--seed", "--threads"});
   cli::compress_options options{given.input(), given.output()};
   options.preset = given.get("--preset").value_or(options.preset);
   options.rules = given.get("--rules");
   options.gram = given.get("--gram");
   if (const auto budget = given.get("--budget"))
     options.budget = cli::in_context("--budget", [&] { return cli::parse_byte_size(*budget); });
+  if (given.get("--cycles")) options.cycles = static_cast<double>(given.number("--cycles", 0, std::uint64_t{1} << 53));
+  options.columns = given.number("--columns", 1, std::uint64_t{1} << 32);
+  require(options.columns > 0, errc::bad_params, "--columns 0");
   options.seed = given.number("--seed", 0, (std::numeric_limits<std::uint64_t>::max)());
   options.threads = given.number("--threads", 0, 4096);
   cli::compress(options);

@@ -277,6 +277,24 @@ class settings(case):
         self.assertLessEqual(os.path.getsize("small"), int(found.group(1)))
         self.assertGreater(os.path.getsize("small"), 0.85 * int(found.group(1)))
 
+    def test_time_budget(self):
+        self.write_small_network()
+        done = self.run_program("compress", "m.safetensors", "-o", "c", "--cycles", "1", "--columns", "64")
+        found = re.search(
+            r"^bitpq: a budget of time of 1 is below ([\d.e+]+), the least reachable$", done.stderr, re.MULTILINE
+        )
+        self.assertTrue(found, done.stderr)
+        self.assertFalse(os.path.exists("c"))
+        least = int(1.001 * float(found.group(1)))
+        sizes = {}
+        for times in (1, 1.5, 100):
+            self.works("compress", "m.safetensors", "-o", "c", "--cycles", str(int(times * least)), "--columns", "64")
+            sizes[times] = os.path.getsize("c")
+        self.assertLess(sizes[1], sizes[100])  # small codebooks and long blocks are fast ones
+        both = ["--cycles", str(int(1.5 * least)), "--columns", "64", "--budget", "16kB"]
+        self.works("compress", "m.safetensors", "-o", "c", *both)
+        self.assertLessEqual(os.path.getsize("c"), 16000)
+
     def test_budget_leaves_what_rules_fix(self):
         self.write_small_network()
         self.rules([{"match": "fc.weight", "d": 8, "k": 32}, {"match": "layer1.*", "d": 6}, {"match": "conv1*", "k": 20}])
