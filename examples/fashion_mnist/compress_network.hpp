@@ -37,28 +37,32 @@ struct calibration_images {
 /// Block size and codebook of a layer: a codeword is one row of a 3 x 3 kernel, or two inputs of a 1 x 1 or linear
 /// layer. The widest layers hold three quarters of the weights and bear the smallest codes; there a codebook of 32 also
 /// makes look-up tables pay. docs/adr/0009-demo-settings.md has the figures.
-inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry) {
-  bitpq::pq_params params;
+inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry, bool preserve_outputs) {
+  bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, geometry);
+  if (!preserve_outputs) {
+    params.metric = bitpq::pq_metric::weights;
+    params.refinement = {};
+    params.max_iterations = 100;
+  }
   const bool window = geometry.window() > 1, wide = geometry.rows() >= 192;
   params.block_size = window ? 3 : 2;
   params.codewords = window ? (wide ? 32 : 128) : 64;
   return params;
 }
 
-/// Every layer but the stem (288 weights that all the rest depends on). `metric` chooses between preserving outputs,
-/// means included, and plain k-means on the weights, at the same size.
-inline compressed_network compress(const engine::network& original, bitpq::pq_metric metric,
+/// Every layer but the stem (288 weights that all the rest depends on): outputs preserved, means included, or by plain
+/// k-means on the weights, at the same size.
+inline compressed_network compress(const engine::network& original, bool preserve_outputs,
                                    const calibration_images& data, std::uint64_t seed, bitpq::executor_ref exec,
                                    const std::string& title) {
   const engine::layer_choice all_but_stem = [](const engine::node& step) { return step.name != "conv1"; };
   engine::sequential_options options;
-  options.statistics = options.correct_bias = metric == bitpq::pq_metric::gram;
+  options.statistics = options.correct_bias = preserve_outputs;
   compressed_network result;
   engine::progress_bar bar(title, engine::count_layers(original.structure(), all_but_stem));
   const engine::network student = engine::compress_layers(
       original, data.source(0, data.count), all_but_stem, options, exec, [&](const engine::layer_turn& turn) {
-        bitpq::pq_params params = settings_for(turn.step.geometry);
-        params.metric = metric;
+        bitpq::pq_params params = settings_for(turn.step.geometry, preserve_outputs);
         params.seed = seed;
         auto layer = bitpq::compress<float>(turn.step.geometry, turn.weights, turn.inputs, params, exec);
         result.model.add_layer(turn.step.name + ".weight", turn.step.geometry, layer.weights);

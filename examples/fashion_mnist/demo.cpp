@@ -100,9 +100,9 @@ void run(const options& o) {
   report.parameters = original.parameters;
 
   const auto start = std::chrono::steady_clock::now();
-  compressed_network student = compress(original.net, bitpq::pq_metric::gram, data, o.seed, exec, "compressing");
+  compressed_network student = compress(original.net, true, data, o.seed, exec, "compressing");
   report.compress_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  compressed_network control = compress(original.net, bitpq::pq_metric::weights, data, o.seed, exec, "plain k-means");
+  compressed_network control = compress(original.net, false, data, o.seed, exec, "plain k-means");
 
   const std::string file = o.out + "/student.safetensors", control_file = o.out + "/control.safetensors";
   bitpq::save_model(file, student.model);
