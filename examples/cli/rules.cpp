@@ -59,7 +59,7 @@ std::size_t count_of(const std::string& key, const nlohmann::json& value) {
 
 void read_field(rule& r, const std::string& key, const nlohmann::json& value) {
   if (key == "match" || key == "regex") {
-    require(r.pattern.empty(), errc::bad_params, "\"match\" and \"regex\" are both given");
+    require(r.pattern.empty(), errc::bad_params, R"("match" and "regex" are both given)");
     r.pattern = string_of(key, value);
     require(!r.pattern.empty(), errc::bad_params, "\"", key, "\" is empty");
     r.expression = compiled(key == "match" ? regex_of_glob(r.pattern) : r.pattern);
@@ -93,7 +93,7 @@ std::vector<rule> read_rules(const std::filesystem::path& path) {
       require(entry.is_object(), errc::bad_params, "not a JSON object");
       rule r;
       for (const auto& [key, value] : entry.items()) read_field(r, key, value);
-      require(!r.pattern.empty(), errc::bad_params, "neither \"match\" nor \"regex\" is given");
+      require(!r.pattern.empty(), errc::bad_params, R"(neither "match" nor "regex" is given)");
       rules.push_back(std::move(r));
     });
   return rules;

@@ -7,6 +7,7 @@
 #include <bitpq/quantize/allocation.hpp>
 #include <bitpq/quantize/compress.hpp>
 
+#include <algorithm>
 #include <functional>
 
 namespace bitpq {
