@@ -65,6 +65,14 @@ double relative_to_paper(const std::vector<layer_row>& layers, const trial& of, 
   return count == 0 ? 0 : std::exp(sum / static_cast<double>(count));
 }
 
+/// A share of the paper's error for the table; "-" where there is no paper to compare with.
+std::string share(double relative) {
+  if (relative == 0) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", relative);
+  return text;
+}
+
 /// Means over the seeds of what `of` names.
 network_row mean_of(const std::vector<network_row>& rows, const trial& of, std::size_t& seeds) {
   network_row mean;
@@ -106,8 +114,8 @@ void write_json(const report& r, const std::filesystem::path& file) {
 }
 
 void print_table(const report& r) {
-  std::printf("%-20s %-6s %-12s %7s %9s %8s %8s %9s %8s %5s\n", "network", "sizes", "method", "ratio", "top-1", "KL",
-              "3x3", "1x1", "seconds", "seeds");
+  std::printf("%-20s %-6s %-14s %6s %8s %8s %8s %6s %6s %8s %5s\n", "network", "sizes", "method", "ratio", "top-1",
+              "teacher", "KL", "3x3", "1x1", "seconds", "seeds");
   std::vector<trial> printed;
   for (const network_row& row : r.networks) {
     const auto is = [&](const trial& t) { return same_line(t, row.of); };
@@ -115,10 +123,10 @@ void print_table(const report& r) {
     printed.push_back(row.of);
     std::size_t seeds = 0;
     const network_row mean = mean_of(r.networks, row.of, seeds);
-    std::printf("%-20s %-6s %-12s %7.2f %7.2f %% %8.4f %8.3f %9.3f %8.1f %5zu\n", row.of.network.c_str(),
-                row.of.setting.c_str(), row.of.method.c_str(), mean.ratio, mean.top1, mean.kl,
-                relative_to_paper(r.layers, row.of, true), relative_to_paper(r.layers, row.of, false), mean.seconds,
-                seeds);
+    std::printf("%-20s %-6s %-14s %6.2f %6.2f %% %6.2f %% %8.4f %6s %6s %8.1f %5zu\n", row.of.network.c_str(),
+                row.of.setting.c_str(), row.of.method.c_str(), mean.ratio, mean.top1, mean.teacher_top1, mean.kl,
+                share(relative_to_paper(r.layers, row.of, true)).c_str(),
+                share(relative_to_paper(r.layers, row.of, false)).c_str(), mean.seconds, seeds);
   }
   std::printf(
       "3x3, 1x1: output error on held-out images, relative to paper's (geometric mean over layers with windows, "

@@ -14,6 +14,7 @@
 #include <bitpq/kernel/dispatch.hpp>
 #include <bitpq/kernel/im2col.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
