@@ -76,7 +76,7 @@ std::vector<layer_job> find_jobs(const checkpoint& source, const std::vector<rul
     layer_job job;
     const std::size_t bytes = in_context("tensor '" + tensor->name + "'", [&] {
       job = job_of(*tensor, r, fallback, seed, groups);
-      return size_of(bitpq::format_of(job.geometry, job.params), job.params.storage).bytes();
+      return bytes_of(bitpq::format_of(job.geometry, job.params), job.params);
     });
     if (bytes < tensor->bytes.size())
       jobs.push_back(std::move(job));

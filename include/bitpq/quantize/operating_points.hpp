@@ -25,7 +25,7 @@ using layer_cost = std::function<double(const code_format&)>;
 
 /// The format that compress gives a layer. Throws bad_shape or bad_params as it does.
 [[nodiscard]] inline code_format format_of(const layer_geometry& geometry, const pq_params& params) {
-  code_format format{geometry.rows(), geometry.cols(), params.block_size, 1, 1};
+  code_format format{geometry.rows(), geometry.cols(), params.block_size, 1, 1, params.stages};
   if (format.block_size == 0) format.block_size = suggested_block_size(geometry);
   format.validate();
   if (params.scope == codebook_scope::position) format.codebooks = format.blocks();
@@ -40,6 +40,11 @@ using layer_cost = std::function<double(const code_format&)>;
   }
   format.codewords = limit_clusters(params.codewords, fewest, params.limit);
   return format;
+}
+
+/// The bytes that compress makes of a layer in that format.
+[[nodiscard]] inline std::size_t bytes_of(const code_format& format, const pq_params& params) {
+  return size_of(format, params.storage, params.row_scales ? std::optional(codeword_type::f16) : std::nullopt).bytes();
 }
 
 /// What can be tried for a layer in the place of `base`: the given block sizes and numbers of codewords, or, for empty
@@ -67,7 +72,7 @@ using layer_cost = std::function<double(const code_format&)>;
       params.codewords = words;
       const code_format format = format_of(geometry, params);
       if (std::find(seen.begin(), seen.end(), format) != seen.end()) continue;
-      if (size_of(format, params.storage).bytes() > format.rows * format.cols) continue;
+      if (bytes_of(format, params) > format.rows * format.cols) continue;
       seen.push_back(format);
       candidates.push_back(std::move(params));
     }
@@ -101,7 +106,6 @@ template <scalar T>
 pq_params short_training(pq_params params, const layer_geometry& geometry, bool statistics) {
   static_cast<void>(reduce_to_memory<T>(params, geometry));
   params.max_iterations = (std::min)(params.max_iterations, std::size_t{4});
-  params.seeding = seeding_method::random;
   params.limit = cluster_limit::points;
   params.refinement.rounds = 0;
   if (!statistics) {
@@ -111,17 +115,21 @@ pq_params short_training(pq_params params, const layer_geometry& geometry, bool 
   return params;
 }
 
-/// Encoded once more, with error feedback, by metrics whose factors are kept for the next candidate.
+/// As compress does it, but with metrics whose factors are kept for the next candidate. Those of several stages or with
+/// row scales make their own.
 template <scalar T>
-pq_matrix<T> encoded_with_feedback(const pq_matrix<T>& codes, const row_sample<T>& sample,
-                                   std::span<const output_metric<T>> metrics, executor_ref exec) {
-  const code_format& format = codes.format();
-  pq_draft<T> draft{format, aligned_buffer<T>(codes.book().values()), std::vector<std::uint16_t>(format.codes())};
-  const std::size_t rows = format.rows / metrics.size();
+pq_matrix<T> trained_briefly(const matrix_view<const T>& w, const importance* statistics,
+                             std::span<const output_metric<T>> metrics, const pq_params& params, executor_ref exec) {
+  if (params.stages > 1 || params.row_scales) return train_stages<T>(w, statistics, params, exec);
+  product_quantizer<T> quantizer(params);
+  quantizer.train(w, statistics, metrics, {}, exec);
+  const pq_matrix<T> codes = quantizer.encode(w, exec);
+  if (!params.refinement.error_feedback) return codes;
+  pq_draft<T> draft = draft_of(codes);
+  const std::size_t rows = w.rows() / metrics.size();
   for (std::size_t g = 0; g < metrics.size(); ++g)
-    encode_with_feedback<T>(draft, g * rows, {sample.w.data() + g * rows * format.cols, rows, format.cols}, metrics[g],
-                            exec);
-  return draft.freeze(codes.book().type());
+    encode_with_feedback<T>(draft, g * rows, w.block(g * rows, 0, rows, w.cols()), metrics[g], exec);
+  return freeze<T>({&draft, 1}, params.storage);
 }
 
 }  // namespace detail
@@ -129,8 +137,8 @@ pq_matrix<T> encoded_with_feedback(const pq_matrix<T>& codes, const row_sample<T
 /// Estimates every candidate for weights w of geometry.rows() x geometry.cols(): its bytes exactly, its cost as `cost`
 /// says (0 without one), and as its error the relative output error, without `statistics` the relative weight error,
 /// that a short training on rows with some 64 blocks per codeword comes to. The damping is the first candidate's. What
-/// compress reaches is less, in about the same order. Throws as compress does. O(candidates x n (K d + cols / d)) for
-/// the n blocks that are seen, and O(cols^3 / 3) once for candidates with error feedback.
+/// compress reaches is less, in about the same order. Throws as compress does. O(candidates x n d (K + cols)) for the
+/// n blocks that are seen, and O(cols^3 / 3) once for candidates with error feedback.
 template <scalar T>
 [[nodiscard]] std::vector<layer_option> measure_options(const layer_geometry& geometry,
                                                         std::type_identity_t<matrix_view<const T>> w,
@@ -143,16 +151,13 @@ template <scalar T>
   std::vector<layer_option> options;
   for (const pq_params& candidate : candidates) {
     const code_format format = format_of(geometry, candidate);
-    layer_option option{candidate, format, {size_of(format, candidate.storage).bytes(), cost ? cost(format) : 0, 0}};
+    layer_option option{candidate, format, {bytes_of(format, candidate), cost ? cost(format) : 0, 0}};
     pq_params params = detail::short_training<T>(candidate, geometry, statistics != nullptr);
     params.block_size = format.block_size;
     const std::size_t seen = (std::max)(64 * format.codewords * format.codebooks, std::size_t{1} << 14);
     const detail::row_sample<T> sample(w, geometry.groups(), format.blocks(), seen);
     const matrix_view<const T> rows(sample.w.data(), sample.rows, w.cols());
-    product_quantizer<T> quantizer(params);
-    quantizer.train(rows, statistics, metrics, exec);
-    pq_matrix<T> codes = quantizer.encode(rows, exec);
-    if (params.refinement.error_feedback) codes = detail::encoded_with_feedback<T>(codes, sample, metrics, exec);
+    const pq_matrix<T> codes = detail::trained_briefly<T>(rows, statistics, metrics, params, exec);
     option.point.error = statistics == nullptr ? relative_weight_error<T>(rows, codes)
                                                : relative_output_error<T>(rows, codes, *statistics, exec);
     options.push_back(std::move(option));

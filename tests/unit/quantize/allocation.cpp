@@ -211,8 +211,10 @@ TEST_CASE("the format of a layer is told before it is compressed") {
     const std::vector<float> w = bitpq_test::random_values<float>(g.rows() * g.cols(), 3);
     params.metric = bitpq::pq_metric::weights;
     params.max_iterations = 1;
-    CHECK(bitpq::compress<float>(g, {w.data(), g.rows(), g.cols()}, nullptr, params).report.format ==
-          bitpq::format_of(g, params));
+    const bitpq::layer_report report =
+        bitpq::compress<float>(g, {w.data(), g.rows(), g.cols()}, nullptr, params).report;
+    CHECK(report.format == bitpq::format_of(g, params));
+    CHECK(report.size.bytes() == bitpq::bytes_of(report.format, params));
   };
   bitpq::pq_params params;
   check(layer_geometry::linear(40, 30), params);
@@ -223,6 +225,9 @@ TEST_CASE("the format of a layer is told before it is compressed") {
   check(layer_geometry::linear(40, 30), params);
   params.scope = bitpq::codebook_scope::column_groups;
   params.column_groups = 3;
+  check(layer_geometry::linear(40, 35), params);
+  params.stages = 2;
+  params.row_scales = true;
   check(layer_geometry::linear(40, 35), params);
 }
 
@@ -240,6 +245,9 @@ TEST_CASE("measured points: sizes exact, errors in the order of what compress co
       candidates.back().block_size = d;
       candidates.back().codewords = k;
     }
+  candidates.push_back(candidates[1]);
+  candidates.back().stages = 2;
+  candidates.back().row_scales = true;
   // The time is what the plan of a product estimates, in cycles.
   const bitpq::kernel_shape kernels = bitpq::shape_of(bitpq::kernels<float>());
   const bitpq::path_costs costs = bitpq::path_costs_of(kernels.target);
@@ -274,7 +282,7 @@ TEST_CASE("measured points: sizes exact, errors in the order of what compress co
         if (reached[i] < 0.8 * reached[j]) CHECK(options[i].point.error < options[j].point.error);
     // Twice: the same choice within half of the largest size.
     const instance layers(2, bitpq::points_of(options));
-    const allocation chosen = allocate(layers, {options.back().point.bytes, {}});
-    CHECK(allocate(layers, {options.back().point.bytes, {}}).choice == chosen.choice);
+    const allocation chosen = allocate(layers, {options.front().point.bytes * 3, {}});
+    CHECK(allocate(layers, {options.front().point.bytes * 3, {}}).choice == chosen.choice);
   }
 }

