@@ -30,7 +30,9 @@ constexpr int rounds = 5;  ///< samples of each side; every one is a whole run
 class both_sides {
  public:
   explicit both_sides(const problem& p)
-      : problem_(p), points_(bench::gaussian(p.n * p.d, 11)), initial_(points_.begin(), first(p)) {}
+      : problem_(p),
+        points_(bench::gaussian(p.n * p.d, 11)),
+        initial_(points_.data(), points_.data() + p.clusters * p.d) {}
 
   void theirs() {
     faiss::ClusteringParameters params;
@@ -60,10 +62,6 @@ class both_sides {
   [[nodiscard]] const bitpq::kmeans_result<float>& result() const noexcept { return result_; }
 
  private:
-  [[nodiscard]] std::vector<float>::const_iterator first(const problem& p) const {
-    return points_.begin() + static_cast<std::ptrdiff_t>(p.clusters * p.d);
-  }
-
   /// Mean squared distance to the nearest codeword.
   [[nodiscard]] double objective_of(const float* words) const {
     double sum = 0;

@@ -39,7 +39,10 @@ template <scalar T>
 void check_points(const matrix_view<const T>& points, std::span<const T> weights) {
   require(!points.empty(), errc::bad_shape, "k-means over ", points.rows(), " points of ", points.cols(),
           " dimensions");
-  require_finite(points, "points");
+  bool finite = true;  // found first without a branch per element; then named
+  for (std::size_t p = 0; p < points.rows(); ++p)
+    for (std::size_t i = 0; i < points.cols(); ++i) finite &= std::isfinite(points(p, i));
+  if (!finite) require_finite(points, "points");
   require(weights.empty() || weights.size() == points.rows(), errc::bad_shape, weights.size(), " weights for ",
           points.rows(), " points");
   double total = weights.empty() ? 1 : 0;

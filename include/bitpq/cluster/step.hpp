@@ -44,11 +44,12 @@ class lloyd_pass {
         kernels_(&bitpq::kernels<T>()),
         exec_(exec),
         neighbours_(points, clusters, *kernels_),
+        block_(std::clamp<std::size_t>((std::size_t{1} << 16) / points.d(), least_block, 2048)),
         own_(codeword_columns<T>::scratch(clusters, points.d(), *kernels_)),
         scratch_(exec.concurrency() * worker_scratch()) {
     const std::size_t n = points.size();
     const std::size_t most = (std::min)(std::size_t{32}, 1 + n / (clusters * (sum_stride(points.d()) + 1)));
-    chunk_ = round_up(ceil_div(n, most), block);
+    chunk_ = round_up(ceil_div(n, most), least_block);
     partial_.assign(ceil_div(n, chunk_), cluster_sums(clusters, points.d()));
   }
 
@@ -57,10 +58,10 @@ class lloyd_pass {
   const cluster_sums& run(std::span<const T> codewords, std::span<std::uint16_t> codes, bool known = false) {
     const codeword_columns<T> columns(codewords, points_.d(), *kernels_);
     bool assigned = known && neighbours_.run(columns, codewords, codes, exec_);
-    const std::size_t blocks = ceil_div(points_.size(), block);
+    const std::size_t blocks = ceil_div(points_.size(), block_);
     if (!assigned && partial_.size() < (std::min)(exec_.concurrency(), blocks)) {
       exec_.bulk(blocks, [&](std::size_t worker, std::size_t b) {
-        each_block(worker, b * block, block, [&](const point_rows<T>& rows, std::size_t first, std::size_t n) {
+        each_block(worker, b * block_, block_, [&](const point_rows<T>& rows, std::size_t first, std::size_t n) {
           columns.nearest(rows, n, scratch_of(worker), codes.data() + first);
         });
       });
@@ -81,11 +82,10 @@ class lloyd_pass {
   }
 
  private:
-  /// Points: rounding the codewords is spread over them, and they stay in the cache.
-  static constexpr std::size_t block = 512;
+  static constexpr std::size_t least_block = 512;  ///< points
 
   [[nodiscard]] std::size_t worker_scratch() const noexcept {
-    return own_ + (points_.in_place() ? 0 : block * points_.d());
+    return own_ + (points_.in_place() ? 0 : block_ * points_.d());
   }
   [[nodiscard]] T* scratch_of(std::size_t worker) noexcept { return scratch_.data() + worker * worker_scratch(); }
 
@@ -93,8 +93,8 @@ class lloyd_pass {
   template <class F>
   void each_block(std::size_t worker, std::size_t first, std::size_t n, const F& f) {
     const std::size_t end = (std::min)(first + n, points_.size());
-    for (; first < end; first += block) {
-      const std::size_t taken = (std::min)(block, end - first);
+    for (; first < end; first += block_) {
+      const std::size_t taken = (std::min)(block_, end - first);
       f(points_.read(first, taken, scratch_of(worker) + own_), first, taken);
     }
   }
@@ -103,7 +103,9 @@ class lloyd_pass {
   const kernel_table<T>* kernels_;
   executor_ref exec_;
   neighbour_assignment<T> neighbours_;
-  std::size_t own_;  // of the kernel
+  std::size_t
+      block_;        // points: each call of the kernel prepares the codewords, and the points are to stay in the cache
+  std::size_t own_;  // scratch of the kernel
   aligned_buffer<T> scratch_;
   std::size_t chunk_ = 0;
   std::vector<cluster_sums> partial_;

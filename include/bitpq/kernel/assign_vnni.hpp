@@ -176,14 +176,16 @@ class integer_scores {
       if (half > largest_half_ && half <= (std::numeric_limits<float>::max)()) largest_half_ = half;
     }
     const __m128 scale = _mm_set1_ps(16383 / largest_word_);
-    for (std::size_t j = 0; j < groups * pairs_; ++j) {
-      const std::size_t i = j % pairs_ * 2;
-      const float* const from = words_.words + (j / pairs_ * d + i) * 4;
-      const __m128i even = _mm_cvtps_epi32(_mm_mul_ps(_mm_loadu_ps(from), scale));
-      __m128i odd = _mm_setzero_si128();
-      if (i + 1 < d) odd = _mm_cvtps_epi32(_mm_mul_ps(_mm_loadu_ps(from + 4), scale));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(rounded_ + j * 4),
-                       _mm_or_si128(_mm_and_si128(even, _mm_set1_epi32(0xFFFF)), _mm_slli_epi32(odd, 16)));
+    std::int32_t* to = rounded_;
+    for (std::size_t g = 0; g < groups; ++g) {
+      const float* from = words_.words + g * d * 4;
+      for (std::size_t i = 0; i < d; i += 2, from += 8, to += 4) {
+        const __m128i even = _mm_cvtps_epi32(_mm_mul_ps(_mm_loadu_ps(from), scale));
+        __m128i odd = _mm_setzero_si128();
+        if (i + 1 < d) odd = _mm_cvtps_epi32(_mm_mul_ps(_mm_loadu_ps(from + 4), scale));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                         _mm_or_si128(_mm_and_si128(even, _mm_set1_epi32(0xFFFF)), _mm_slli_epi32(odd, 16)));
+      }
     }
   }
 

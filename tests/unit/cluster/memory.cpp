@@ -73,7 +73,8 @@ void check_memory(std::size_t n, std::size_t d, std::size_t clusters) {
   // and sums. A worker has a tile and a block of points.
   const std::size_t codebook = clusters * (d + 4) * (66 * sizeof(T) + 8 * sizeof(double));
   for (const std::size_t workers : {std::size_t{1}, std::size_t{3}}) {
-    const std::size_t allowed = 16 * n + codebook + workers * 600 * d * sizeof(T) + 8192;
+    const std::size_t allowed =
+        16 * n + codebook + workers * (64 * d + std::min(std::size_t{65536}, 2048 * d)) * sizeof(T) + 8192;
     for (const auto method : {bitpq::seeding_method::random, bitpq::seeding_method::kmeans_plus_plus,
                               bitpq::seeding_method::kmeans_parallel}) {
       bitpq::kmeans_params params;
