@@ -102,7 +102,7 @@ TEST_CASE("integer scores give the codes of floats") {
   if (floats == usable.end() || integers == usable.end()) return;
   const bitpq::random_stream random(9);
   for (const std::size_t d : {4U, 5U, 8U, 9U, 16U, 18U, 33U, 64U})
-    for (const std::size_t count : {32U, 33U, 100U, 256U, 1000U, 1024U})
+    for (const std::size_t count : {32U, 33U, 100U, 256U, 1000U, 3000U})
       for (const int kind : {0, 1, 2, 3, 4}) {
         INFO("d " << d << ", " << count << " codewords, kind " << kind);
         std::vector<float> points = random_values<float>(1000 * d, d + count),

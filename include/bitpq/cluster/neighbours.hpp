@@ -70,10 +70,7 @@ class neighbour_assignment {
       rows = aligned_buffer<T>(block * d);
       words = aligned_buffer<T>(round_up(clusters, nearest_group) * d);
       half_norms = aligned_buffer<T>(round_up(clusters, nearest_group));
-      std::size_t most = 0;  // kernels choose by the number of codewords
-      for (std::size_t k = nearest_group; k < clusters + nearest_group; k += nearest_group)
-        most = (std::max)(most, codeword_columns<T>::scratch(k, d, kernels));
-      scratch = aligned_buffer<T>(most);
+      scratch = aligned_buffer<T>(codeword_columns<T>::scratch(clusters, d, kernels));
       listed.resize(clusters);
       codes.resize(block);
     }

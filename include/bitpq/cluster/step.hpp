@@ -48,7 +48,7 @@ class lloyd_pass {
         own_(codeword_columns<T>::scratch(clusters, points.d(), *kernels_)),
         scratch_(exec.concurrency() * worker_scratch()) {
     const std::size_t n = points.size();
-    const std::size_t most = (std::min)(std::size_t{32}, 1 + n / (clusters * (sum_stride(points.d()) + 1)));
+    const std::size_t most = (std::min)(std::size_t{16}, 1 + n / (clusters * (sum_stride(points.d()) + 1)));
     chunk_ = round_up(ceil_div(n, most), least_block);
     partial_.assign(ceil_div(n, chunk_), cluster_sums(clusters, points.d()));
   }

@@ -51,6 +51,38 @@ struct strided_rows {
   }
 };
 
+/// The minimum of a group's scores and of `best`, and where it is; of equals the first. A chain of four comparisons
+/// takes longer than the products of short codewords, unless there are as many chains as comparisons; by pairs it is
+/// two shorter, for the same work and more registers.
+template <scalar T, class Arch, bool ByPairs>
+BITPQ_FORCE_INLINE void lower_minimum(const typename simd<T, Arch>::vec* score,
+                                      const typename simd<T, Arch>::vec& first, typename simd<T, Arch>::vec& best,
+                                      typename simd<T, Arch>::vec& where) noexcept {
+  static_assert(nearest_group == 4);
+  using s = simd<T, Arch>;
+  const typename s::vec one = s::set(T{1}), second = s::add(first, one), third = s::add(second, one);
+  const typename s::vec index[] = {first, second, third, s::add(third, one)};
+  if constexpr (ByPairs) {
+    const typename s::mask low = s::less(score[1], score[0]), high = s::less(score[3], score[2]);
+    const typename s::vec low_score = s::select(low, score[1], score[0]);
+    const typename s::vec high_score = s::select(high, score[3], score[2]);
+    const typename s::mask upper = s::less(high_score, low_score);
+    const typename s::vec least = s::select(upper, high_score, low_score);
+    const typename s::vec at =
+        s::select(upper, s::select(high, index[3], index[2]), s::select(low, index[1], index[0]));
+    const typename s::mask closer = s::less(least, best);
+    best = s::select(closer, least, best);
+    where = s::select(closer, at, where);
+  } else {
+    BITPQ_UNROLL
+    for (std::size_t c = 0; c < nearest_group; ++c) {
+      const typename s::mask closer = s::less(score[c], best);
+      best = s::select(closer, score[c], best);
+      where = s::select(closer, index[c], where);
+    }
+  }
+}
+
 /// Codes of the first n points of a tile.
 template <scalar T, class Arch, std::size_t Vectors>
 BITPQ_FORCE_INLINE void nearest_of_tile(const T* BITPQ_RESTRICT tile, const nearest_words<T>& from, std::size_t n,
@@ -85,15 +117,11 @@ BITPQ_FORCE_INLINE void nearest_of_tile(const T* BITPQ_RESTRICT tile, const near
       }
     }
     BITPQ_UNROLL
-    for (std::size_t c = 0; c < nearest_group; ++c) {
-      BITPQ_UNROLL
-      for (std::size_t v = 0; v < Vectors; ++v) {
-        const typename s::mask closer = s::less(score[c][v], best[v]);
-        best[v] = s::select(closer, score[c][v], best[v]);
-        where[v] = s::select(closer, index, where[v]);
-      }
-      index = s::add(index, s::set(T{1}));  // exact: below 2^17
+    for (std::size_t v = 0; v < Vectors; ++v) {
+      const typename s::vec of_vector[] = {score[0][v], score[1][v], score[2][v], score[3][v]};
+      lower_minimum<T, Arch, (Vectors < 4)>(of_vector, index, best[v], where[v]);
     }
+    index = s::add(index, s::set(T{nearest_group}));  // exact: below 2^17
   }
   T found[Vectors * s::size];
   BITPQ_UNROLL

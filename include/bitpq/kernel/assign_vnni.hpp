@@ -216,10 +216,8 @@ struct nearest_by_integers<float, avx512vnni_arch> {
   using scores_type = integer_scores<avx512vnni_arch>;
   static constexpr std::size_t width = scores_type::width;
 
-  /// Where it measures faster: the index takes bits of the score, and rounding has its price.
-  static BITPQ_FORCE_INLINE bool serves(std::size_t padded, std::size_t d) noexcept {
-    return d >= 4 && padded >= 32 && padded <= 1024;
-  }
+  /// Where it measures faster: rounding the codewords and computing some points again has its price.
+  static BITPQ_FORCE_INLINE bool serves(std::size_t padded, std::size_t d) noexcept { return d >= 4 && padded >= 32; }
   static BITPQ_FORCE_INLINE std::size_t scratch(std::size_t padded, std::size_t d) noexcept {
     return serves(padded, d) ? scores_type::scratch(padded, d) : 0;
   }
