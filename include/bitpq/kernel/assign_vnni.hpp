@@ -190,11 +190,11 @@ class integer_scores {
   }
 
   /// What the two best scores must differ by more than: twice the bound above, with 2 % for the rounding of the scaled
-  /// elements; rounding of the half norms and of the float kernel, 48 per element and score; the bits of the index.
+  /// elements; rounding of the half norms and of the float kernel, 48 per operation; the bits of the index.
   BITPQ_FORCE_INLINE __m512i margin(std::size_t v) const noexcept {
     const __m512 norm = _mm512_mul_ps(_mm512_sqrt_ps(norms_[v]), _mm512_set1_ps(scale_));
     const __m512 norms = _mm512_add_ps(norm, _mm512_set1_ps(16384 + root_));
-    const float rest = 128 * static_cast<float>(words_.d + 1) + 64 + static_cast<float>(1 << index_bits_);
+    const float rest = 256 * static_cast<float>(words_.d + 1) + 64 + static_cast<float>(1 << index_bits_);
     return _mm512_cvtps_epi32(_mm512_fmadd_ps(norms, _mm512_set1_ps(1.02F * root_), _mm512_set1_ps(rest)));
   }
 
