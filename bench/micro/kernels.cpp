@@ -6,6 +6,7 @@
 #include "support/random_layer.hpp"
 
 #include <benchmark/benchmark.h>
+#include <bitpq/cluster/assignment.hpp>
 #include <bitpq/gemm/prepack.hpp>
 
 #include <limits>
@@ -155,15 +156,37 @@ void lut_step(benchmark::State& state, const table& kernels) {
 void nearest(benchmark::State& state, const table& kernels) {
   const std::size_t n = 4096, d = 9, codewords = 256;
   const std::vector<float> points = bench::gaussian(n * d, 7), words = bench::gaussian(d * codewords, 8);
-  std::vector<float> half_norms(codewords);
-  for (std::size_t k = 0; k < codewords; ++k)
-    for (std::size_t i = 0; i < d; ++i) half_norms[k] += words[i * codewords + k] * words[i * codewords + k] / 2;
+  const bitpq::detail::codeword_columns<float> columns(words, d, kernels);
+  bitpq::aligned_buffer<float> tile(columns.scratch());
   std::vector<std::uint16_t> codes(n);
   for (auto _ : state) {
-    kernels.nearest(points.data(), n, d, words.data(), half_norms.data(), codewords, codes.data());
+    columns.nearest({points.data(), d}, n, tile.data(), codes.data());
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n * codewords * d));
+}
+
+void add_to_clusters(benchmark::State& state, const table& kernels) {
+  const std::size_t n = 4096, d = 9, codewords = 256;
+  const std::vector<float> points = bench::gaussian(n * d, 7), words = bench::gaussian(d * codewords, 8);
+  const bitpq::random_stream random(1, 9);
+  std::vector<std::uint16_t> codes(n);
+  for (std::size_t p = 0; p < n; ++p) codes[p] = static_cast<std::uint16_t>(random.below(p, codewords));
+  std::vector<double> sums(bitpq::sum_stride(d) * codewords), totals(codewords);
+  for (auto _ : state)
+    benchmark::DoNotOptimize(kernels.add_to_clusters(points.data(), d, n, d, nullptr, codes.data(), words.data(),
+                                                     sums.data(), totals.data()));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n * d));
+}
+
+void lower_potentials(benchmark::State& state, const table& kernels) {
+  const std::size_t n = 1024, d = 9;
+  const std::vector<float> columns = bench::gaussian(n * d, 7), word = bench::gaussian(d, 8), weights(n, 1.0F);
+  std::vector<float> values(n, 100.0F);
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        kernels.lower_potentials(columns.data(), n, n, d, word.data(), weights.data(), values.data()));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n * d));
 }
 
 void store_rows(benchmark::State& state, const table& kernels) {
@@ -179,9 +202,18 @@ void store_rows(benchmark::State& state, const table& kernels) {
 
 const int registered = [] {
   const std::pair<const char*, void (*)(benchmark::State&, const table&)> kernels[] = {
-      {"gemm_panel", gemm_panel},   {"code_panel", code_panel}, {"dot_rows", dot_rows},       {"lut_step", lut_step},
-      {"nearest", nearest},         {"store_rows", store_rows}, {"build_exact", build_exact}, {"add_exact", add_exact},
-      {"build_lut16", build_lut16}, {"add_lut16", add_lut16}};
+      {"gemm_panel", gemm_panel},
+      {"code_panel", code_panel},
+      {"dot_rows", dot_rows},
+      {"lut_step", lut_step},
+      {"nearest", nearest},
+      {"add_to_clusters", add_to_clusters},
+      {"lower_potentials", lower_potentials},
+      {"store_rows", store_rows},
+      {"build_exact", build_exact},
+      {"add_exact", add_exact},
+      {"build_lut16", build_lut16},
+      {"add_lut16", add_lut16}};
   for (const auto& [name, run] : kernels)
     for (const table* usable : bitpq::usable_kernels<float>())
       benchmark::RegisterBenchmark(("micro/" + std::string(name) + "/" + bitpq::to_string(usable->target)).c_str(),

@@ -48,6 +48,16 @@ TEMPLATE_TEST_CASE("k-means gives the same bits on any executor", "", float, dou
   check_executors<TestType>(5000, 9, params, {});
   params.seeding = bitpq::seeding_method::random;
   check_executors<TestType>(12289, 2, params, {});
+  params.seeding = bitpq::seeding_method::kmeans_parallel;
+  params.annealing = 0.5;
+  params.restarts = 1;
+  check_executors<TestType>(9001, 4, params, {});
+  // So many codewords that few chunks have sums of their own, and assignment is cut apart from them.
+  params = {};
+  params.clusters = 3000;
+  params.max_iterations = 2;
+  params.tolerance = 0;
+  check_executors<TestType>(6000, 5, params, {});
 }
 
 TEST_CASE("an error inside a task reaches the caller") {

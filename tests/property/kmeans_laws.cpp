@@ -70,7 +70,7 @@ TEMPLATE_TEST_CASE("the objective never rises, repairs included", "", float, dou
   const double slack = std::is_same_v<T, float> ? 1e-6 : 1e-13;
   std::size_t repaired = 0, steps = 0;
   for (const sizes& s : all_sizes())
-    for (const auto method : {seeding_method::random, seeding_method::kmeans_plus_plus})
+    for (const auto method : bitpq_test::drawing_methods)
       for (const bool crowded : {false, true}) {
         INFO(s.n << " points of " << s.d << ", " << s.clusters << " clusters" << (crowded ? ", crowded" : ""));
         problem<T> p = make_problem<T>(s, 3 * s.n + s.d, true);

@@ -5,12 +5,16 @@
 
 #include "support/random_data.hpp"
 
-#include <bitpq/cluster/kmeans.hpp>
+#include <bitpq/cluster/batches.hpp>
 
 #include <algorithm>
 #include <vector>
 
 namespace bitpq_test {
+
+/// Seeding by drawing from the points.
+inline constexpr bitpq::seeding_method drawing_methods[] = {
+    bitpq::seeding_method::random, bitpq::seeding_method::kmeans_plus_plus, bitpq::seeding_method::kmeans_parallel};
 
 /// n points of d dimensions, row-major, around `centres` well separated places; point p belongs to place p % centres.
 template <bitpq::scalar T>

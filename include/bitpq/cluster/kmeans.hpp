@@ -4,7 +4,8 @@
 // Weighted k-means (Lloyd 1982) under the Euclidean or a Gram metric. The expectation and maximisation steps of Stock
 // et al. 2020 (equations 4 and 5) are this algorithm on whitened points: see metric.hpp.
 
-#include <bitpq/cluster/metric.hpp>
+#include <bitpq/cluster/annealing.hpp>
+#include <bitpq/cluster/seeding.hpp>
 #include <bitpq/cluster/step.hpp>
 
 namespace bitpq {
@@ -38,7 +39,10 @@ template <scalar T>
 void check_points(const matrix_view<const T>& points, std::span<const T> weights) {
   require(!points.empty(), errc::bad_shape, "k-means over ", points.rows(), " points of ", points.cols(),
           " dimensions");
-  require_finite(points, "points");
+  bool finite = true;  // found first without a branch per element; then named
+  for (std::size_t p = 0; p < points.rows(); ++p)
+    for (std::size_t i = 0; i < points.cols(); ++i) finite &= std::isfinite(points(p, i));
+  if (!finite) require_finite(points, "points");
   require(weights.empty() || weights.size() == points.rows(), errc::bad_shape, weights.size(), " weights for ",
           points.rows(), " points");
   double total = weights.empty() ? 1 : 0;
@@ -50,25 +54,27 @@ void check_points(const matrix_view<const T>& points, std::span<const T> weights
   require(total > 0, errc::bad_params, "all ", weights.size(), " weights are zero");
 }
 
-/// Lloyd's iterations on contiguous points.
+/// Lloyd's iterations from given codewords; `run` numbers the run among the restarts.
 template <scalar T>
-kmeans_result<T> lloyd(const weighted_points<T>& points, const kmeans_params& params, executor_ref exec) {
-  const kernel_table<T>& kernels = bitpq::kernels<T>();
+kmeans_result<T> lloyd(const point_set<T>& points, aligned_buffer<T> codewords, const kmeans_params& params,
+                       std::size_t run, executor_ref exec) {
   kmeans_result<T> result;
-  result.clusters = limit_clusters(params.clusters, points.size(), params.limit);
-  result.codewords = seed_codewords(points, result.clusters, params.seeding, params.seed, exec);
+  result.codewords = std::move(codewords);
+  result.clusters = result.codewords.size() / points.d();
   result.codes.resize(points.size());
+  lloyd_pass<T> pass(points, result.clusters, exec);
+  const codeword_noise noise(params, run);
   for (double previous = std::numeric_limits<double>::infinity();; ++result.iterations) {
-    const std::span<const T> codewords = std::as_const(result.codewords).span();
-    codeword_columns<T>(codewords, points.d, kernels).nearest(points.values, result.codes, exec);
-    const cluster_sums sums = accumulate<T>(points, result.codes, codewords, exec);
+    const cluster_sums& sums = pass.run(std::as_const(result.codewords).span(), result.codes, result.iterations > 0);
     result.objective = sums.objective;
     const bool go_on =
-        !params.progress || params.progress({"k-means", result.iterations, params.max_iterations, result.objective});
-    const bool settled = previous - sums.objective <= params.tolerance * previous && result.iterations > 0;
+        !params.progress || params.progress({"k-means", run * params.max_iterations + result.iterations,
+                                             (params.restarts + 1) * params.max_iterations, result.objective});
+    const bool settled = previous - sums.objective <= params.tolerance * previous && result.iterations > noise.steps();
     result.stopped = !go_on ? stop_reason::cancelled : settled ? stop_reason::converged : stop_reason::max_iterations;
     if (!go_on || settled || result.iterations == params.max_iterations) return result;
     result.repaired += update_codewords<T>(points, result.codes, sums, result.codewords.span());
+    noise.add<T>(result.iterations, sums, result.codewords.span());
     previous = sums.objective;
   }
 }
@@ -76,24 +82,33 @@ kmeans_result<T> lloyd(const weighted_points<T>& points, const kmeans_params& pa
 }  // namespace detail
 
 /// k-means of n x d `points` (any strides) with a weight each (empty: all 1), under the metric of `white`, which is
-/// Euclidean by default. Returns codewords in the points' own space. The objective never rises from one iteration to
-/// the next beyond rounding. A cancelled run returns what it has. Deterministic: seed and kernels decide, not threads.
-/// Throws bad_shape, bad_params or non_finite with the numbers. O(iterations n K d); memory beyond the input: a copy
-/// of the points, two bytes per point, and up to 64 MB of partial sums.
+/// Euclidean by default. Returns codewords in the points' own space. Without annealing the objective never rises from
+/// one iteration to the next beyond rounding. A cancelled run returns what it has. Deterministic: seed and kernels
+/// decide, not threads. Throws bad_shape, bad_params or non_finite with the numbers.
+/// O(iterations n K d). Memory beyond the input: two bytes per point for the codes (four with restarts), four where
+/// points are sorted by them, at most eight for partial sums, and O(K d). Points are read where they lie if their
+/// elements are neighbours and the metric is Euclidean; else each block is gathered and whitened whenever it is read, by
+/// O(d^2) a point.
 template <scalar T>
 [[nodiscard]] kmeans_result<T> kmeans(std::type_identity_t<matrix_view<const T>> points,
                                       std::type_identity_t<std::span<const T>> weights, const kmeans_params& params,
                                       executor_ref exec = {}, const whitening& white = {}) {
   params.validate();
   detail::check_points<T>(points, weights);
-  const std::size_t n = points.rows(), d = points.cols();
-  aligned_buffer<T> copy(n * d);
-  for (std::size_t p = 0; p < n; ++p)
-    for (std::size_t i = 0; i < d; ++i) copy[p * d + i] = points(p, i);
-  white.apply(copy.span(), d);
-  kmeans_result<T> result = detail::lloyd<T>({std::as_const(copy).span(), weights, d}, params, exec);
-  white.invert(result.codewords.span(), d);
-  return result;
+  const detail::point_set<T> set(points, weights, white);
+  const std::size_t clusters = limit_clusters(params.clusters, set.size(), params.limit);
+  kmeans_result<T> best;
+  for (std::size_t run = 0; run <= params.restarts; ++run) {
+    kmeans_result<T> result =
+        detail::lloyd(set, detail::seed_codewords(set, clusters, params, run, white, exec), params, run, exec);
+    const stop_reason stopped = result.stopped;
+    if (run == 0 || result.objective < best.objective) best = std::move(result);
+    if (stopped != stop_reason::cancelled) continue;
+    best.stopped = stopped;
+    break;
+  }
+  white.invert(best.codewords.span(), set.d());
+  return best;
 }
 
 }  // namespace v1

@@ -4,144 +4,177 @@
 // The two halves of an iteration of k-means: assign each point to its nearest codeword, move each codeword to the
 // weighted mean of its points.
 
-#include <bitpq/cluster/seeding.hpp>
-#include <bitpq/kernel/dispatch.hpp>
+#include <bitpq/cluster/neighbours.hpp>
+
+#include <utility>
+#include <vector>
 
 namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Codewords as the assignment kernel reads them: columns padded to whole vectors, with half their squared norms. The
-/// kernel compares |c|^2 / 2 - v.c, whose rounding grows with the distance from the origin and which overflows far
-/// from it, so points and codewords are moved to the codewords' mean and scaled, by a power of two, to about 1.
-template <scalar T>
-class codeword_columns {
- public:
-  codeword_columns(std::span<const T> codewords, std::size_t d, const kernel_table<T>& kernels)
-      : kernels_(&kernels),
-        d_(d),
-        padded_(round_up(codewords.size() / d, kernels.lanes)),
-        columns_(d * padded_),
-        half_norms_(padded_),
-        origin_(d) {
-    const std::size_t clusters = codewords.size() / d;
-    for (std::size_t i = 0; i < d; ++i) {
-      double sum = 0;
-      for (std::size_t k = 0; k < clusters; ++k) sum += static_cast<double>(codewords[k * d + i]);
-      origin_[i] = static_cast<T>(sum / static_cast<double>(clusters));
-    }
-    T largest = 0;
-    for (std::size_t j = 0; j < codewords.size(); ++j)
-      largest = (std::max)(largest, std::abs(codewords[j] - origin_[j % d]));
-    if (largest > 0 && std::isfinite(largest)) {
-      constexpr int most = std::numeric_limits<T>::max_exponent - 2;
-      scale_ = std::ldexp(T{1}, std::clamp(-std::ilogb(largest), -most, most));
-    }
-    std::fill(half_norms_.begin(), half_norms_.end(), (std::numeric_limits<T>::infinity)());
-    for (std::size_t k = 0; k < clusters; ++k) {
-      double norm = 0;
-      for (std::size_t i = 0; i < d; ++i) {
-        const T value = moved(codewords[k * d + i], i);
-        columns_[i * padded_ + k] = value;
-        norm += static_cast<double>(value) * static_cast<double>(value);
-      }
-      half_norms_[k] = static_cast<T>(norm / 2);
-    }
-  }
-
-  /// codes[p] = nearest codeword of point p of `points` (n x d contiguous), the lowest of equals; O(n K d).
-  void nearest(std::span<const T> points, std::span<std::uint16_t> codes, executor_ref exec) const {
-    constexpr std::size_t chunk = 4096;
-    exec.bulk(ceil_div(codes.size(), chunk), [&](std::size_t, std::size_t task) {
-      const std::size_t first = task * chunk, n = (std::min)(chunk, codes.size() - first);
-      aligned_buffer<T> local(n * d_);
-      for (std::size_t p = 0; p < n; ++p)
-        for (std::size_t i = 0; i < d_; ++i) local[p * d_ + i] = moved(points[(first + p) * d_ + i], i);
-      kernels_->nearest(local.data(), n, d_, columns_.data(), half_norms_.data(), padded_, codes.data() + first);
-    });
-  }
-
- private:
-  [[nodiscard]] T moved(T value, std::size_t i) const noexcept { return (value - origin_[i]) * scale_; }
-
-  const kernel_table<T>* kernels_;
-  std::size_t d_;
-  std::size_t padded_;
-  aligned_buffer<T> columns_;
-  aligned_buffer<T> half_norms_;
-  std::vector<T> origin_;
-  T scale_ = 1;
-};
-
-/// Weighted sums per cluster and the objective under the assignment they were gathered with.
+/// What an assignment says about its clusters.
 struct cluster_sums {
-  std::vector<double> sums;     // K x d
+  std::vector<double> sums;     // K x d at a stride of sum_stride(d): of weight x (point - codeword)
   std::vector<double> weights;  // K
   double objective = 0;         // sum of weight x squared distance
 
-  cluster_sums(std::size_t clusters, std::size_t d) : sums(clusters * d), weights(clusters) {}
+  cluster_sums(std::size_t clusters, std::size_t d) : sums(clusters * sum_stride(d)), weights(clusters) {}
+
+  void clear() noexcept {
+    std::fill(sums.begin(), sums.end(), 0.0);
+    std::fill(weights.begin(), weights.end(), 0.0);
+    objective = 0;
+  }
+  void add(const cluster_sums& other) noexcept {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += other.sums[i];
+    for (std::size_t k = 0; k < weights.size(); ++k) weights[k] += other.weights[k];
+    objective += other.objective;
+  }
 };
 
-/// In double precision over a number of chunks that depends on the sizes alone, added in order; O(n d).
+/// One pass over the points: they are assigned a block at a time and added to their clusters while the block is in the
+/// cache. Sums are in double precision over chunks whose number depends on sizes alone, added in order, so that threads
+/// change no bit. A chunk has sums of its own, so there are few where they would outweigh the points.
 template <scalar T>
-cluster_sums accumulate(const weighted_points<T>& points, std::span<const std::uint16_t> codes,
-                        std::span<const T> codewords, executor_ref exec) {
-  const std::size_t d = points.d, clusters = codewords.size() / d, n = points.size();
-  const std::size_t affordable = (std::size_t{1} << 23) / (clusters * (d + 1)) + 1;  // 64 MB of partial sums
-  const std::size_t chunks = (std::min)({std::size_t{32}, ceil_div(n, 1024), affordable});
-  const std::size_t chunk = ceil_div(n, chunks);
-  std::vector<cluster_sums> partial(chunks, cluster_sums(clusters, d));
-  exec.bulk(chunks, [&](std::size_t, std::size_t c) {
-    cluster_sums& local = partial[c];
-    for (std::size_t p = c * chunk; p < (std::min)((c + 1) * chunk, n); ++p) {
-      const T* const v = points.point(p);
-      const double weight = points.weight(p);
-      double* const sum = local.sums.data() + codes[p] * d;
-      for (std::size_t i = 0; i < d; ++i) sum[i] += weight * static_cast<double>(v[i]);
-      local.weights[codes[p]] += weight;
-      local.objective += weight * squared_distance(v, codewords.data() + codes[p] * d, d);
-    }
-  });
-  for (std::size_t c = 1; c < chunks; ++c) {
-    for (std::size_t i = 0; i < partial[0].sums.size(); ++i) partial[0].sums[i] += partial[c].sums[i];
-    for (std::size_t k = 0; k < clusters; ++k) partial[0].weights[k] += partial[c].weights[k];
-    partial[0].objective += partial[c].objective;
+class lloyd_pass {
+ public:
+  lloyd_pass(const point_set<T>& points, std::size_t clusters, executor_ref exec)
+      : points_(points),
+        kernels_(&bitpq::kernels<T>()),
+        exec_(exec),
+        neighbours_(points, clusters, *kernels_),
+        block_(std::clamp<std::size_t>((std::size_t{1} << 16) / points.d(), least_block, 2048)),
+        own_(codeword_columns<T>::scratch(clusters, points.d(), *kernels_)),
+        scratch_(exec.concurrency() * worker_scratch()) {
+    const std::size_t n = points.size();
+    const std::size_t most = (std::min)(std::size_t{16}, 1 + n / (clusters * (sum_stride(points.d()) + 1)));
+    chunk_ = round_up(ceil_div(n, most), least_block);
+    partial_.assign(ceil_div(n, chunk_), cluster_sums(clusters, points.d()));
   }
-  return std::move(partial[0]);
+
+  /// Writes the code of each point and returns the sums, which are valid until the next run. `known`: codes are those
+  /// of the run before. O(n K d).
+  const cluster_sums& run(std::span<const T> codewords, std::span<std::uint16_t> codes, bool known = false) {
+    const codeword_columns<T> columns(codewords, points_.d(), *kernels_);
+    bool assigned = known && neighbours_.run(columns, codewords, codes, exec_);
+    const std::size_t blocks = ceil_div(points_.size(), block_);
+    if (!assigned && partial_.size() < (std::min)(exec_.concurrency(), blocks)) {
+      exec_.bulk(blocks, [&](std::size_t worker, std::size_t b) {
+        each_block(worker, b * block_, block_, [&](const point_rows<T>& rows, std::size_t first, std::size_t n) {
+          columns.nearest(rows, n, scratch_of(worker), codes.data() + first);
+        });
+      });
+      assigned = true;
+    }
+    exec_.bulk(partial_.size(), [&](std::size_t worker, std::size_t c) {
+      cluster_sums& local = partial_[c];
+      local.clear();
+      each_block(worker, c * chunk_, chunk_, [&](const point_rows<T>& rows, std::size_t first, std::size_t n) {
+        if (!assigned) columns.nearest(rows, n, scratch_of(worker), codes.data() + first);
+        local.objective +=
+            kernels_->add_to_clusters(rows.data, rows.stride, n, points_.d(), points_.weights(first),
+                                      codes.data() + first, codewords.data(), local.sums.data(), local.weights.data());
+      });
+    });
+    for (std::size_t c = 1; c < partial_.size(); ++c) partial_[0].add(partial_[c]);
+    return partial_[0];
+  }
+
+ private:
+  static constexpr std::size_t least_block = 512;  ///< points
+
+  [[nodiscard]] std::size_t worker_scratch() const noexcept {
+    return own_ + (points_.in_place() ? 0 : block_ * points_.d());
+  }
+  [[nodiscard]] T* scratch_of(std::size_t worker) noexcept { return scratch_.data() + worker * worker_scratch(); }
+
+  /// f(rows, first point, points) for the blocks of the points [first, first + n), cut off at the last one.
+  template <class F>
+  void each_block(std::size_t worker, std::size_t first, std::size_t n, const F& f) {
+    const std::size_t end = (std::min)(first + n, points_.size());
+    for (; first < end; first += block_) {
+      const std::size_t taken = (std::min)(block_, end - first);
+      f(points_.read(first, taken, scratch_of(worker) + own_), first, taken);
+    }
+  }
+
+  const point_set<T>& points_;
+  const kernel_table<T>* kernels_;
+  executor_ref exec_;
+  neighbour_assignment<T> neighbours_;
+  std::size_t
+      block_;        // points: each call of the kernel prepares the codewords, and the points are to stay in the cache
+  std::size_t own_;  // scratch of the kernel
+  aligned_buffer<T> scratch_;
+  std::size_t chunk_ = 0;
+  std::vector<cluster_sums> partial_;
+};
+
+/// The `count` points that add most to the objective, the worst first and of equals the first; only such that add
+/// anything. O(n (d + log count)), memory for `count`.
+template <scalar T>
+std::vector<std::size_t> worst_served(const point_set<T>& points, std::span<const std::uint16_t> codes,
+                                      std::span<const T> codewords, std::size_t count) {
+  constexpr std::size_t block = 512;
+  const std::size_t d = points.d();
+  aligned_buffer<T> scratch(points.in_place() ? 0 : block * d);
+  std::vector<std::pair<double, std::size_t>> worst;  // a heap whose top is the least bad one
+  for (std::size_t first = 0; first < points.size(); first += block) {
+    const std::size_t n = (std::min)(block, points.size() - first);
+    const point_rows<T> rows = points.read(first, n, scratch.data());
+    for (std::size_t p = 0; p < n; ++p) {
+      const double distance = squared_distance(rows[p], codewords.data() + codes[first + p] * d, d);
+      const std::pair<double, std::size_t> entry{-points.weight(first + p) * distance, first + p};
+      if (!(entry.first < 0) || (worst.size() == count && !(entry < worst.front()))) continue;
+      if (worst.size() == count) {
+        std::pop_heap(worst.begin(), worst.end());
+        worst.pop_back();
+      }
+      worst.push_back(entry);
+      std::push_heap(worst.begin(), worst.end());
+    }
+  }
+  std::sort_heap(worst.begin(), worst.end());
+  std::vector<std::size_t> indices;
+  for (const auto& entry : worst) indices.push_back(entry.second);
+  return indices;
 }
 
-/// Moves codewords without weight to the points that are worst served, the worst first. Bounded: one pass, each point
-/// once; when no point is left at a distance, the codeword stays where it is, a spare. Returns how many were moved.
+/// Moves codewords without weight to the points that are worst served by those `before`, the worst first. Bounded: one
+/// pass, each point once; when no point is left at a distance, the codeword stays where it is, a spare. Returns how
+/// many were moved.
 template <scalar T>
-std::size_t repair_empty(const weighted_points<T>& points, std::span<const std::uint16_t> codes,
-                         const cluster_sums& sums, std::span<const T> before, std::span<T> codewords) {
+std::size_t repair_empty(const point_set<T>& points, std::span<const std::uint16_t> codes,
+                         std::span<const double> weights, std::span<const T> before, std::span<T> codewords) {
   std::vector<std::size_t> empty;
-  for (std::size_t k = 0; k < sums.weights.size(); ++k)
-    if (!(sums.weights[k] > 0)) empty.push_back(k);
+  for (std::size_t k = 0; k < weights.size(); ++k)
+    if (!(weights[k] > 0)) empty.push_back(k);
   if (empty.empty()) return 0;
-  const std::size_t d = points.d;
-  std::vector<std::pair<double, std::size_t>> worst(points.size());
-  for (std::size_t p = 0; p < points.size(); ++p)
-    worst[p] = {-points.weight(p) * squared_distance(points.point(p), before.data() + codes[p] * d, d), p};
-  const std::size_t wanted = (std::min)(empty.size(), worst.size());
-  std::partial_sort(worst.begin(), worst.begin() + static_cast<std::ptrdiff_t>(wanted), worst.end());
-  std::size_t moved = 0;
-  for (; moved < wanted && worst[moved].first < 0; ++moved)
-    std::copy_n(points.point(worst[moved].second), d, codewords.data() + empty[moved] * d);
-  return moved;
+  const std::vector<std::size_t> worst = worst_served(points, codes, before, empty.size());
+  for (std::size_t i = 0; i < worst.size(); ++i) points.copy(worst[i], codewords.data() + empty[i] * points.d());
+  return worst.size();
+}
+
+/// Moves codewords of d elements by their mean difference: sums[k] / weights[k].
+template <scalar T>
+void move_codewords(std::span<const double> sums, std::span<const double> weights, std::size_t d,
+                    std::span<T> codewords) noexcept {
+  for (std::size_t k = 0; k < weights.size(); ++k)
+    for (std::size_t i = 0; i < d && weights[k] > 0; ++i) {
+      T& element = codewords[k * d + i];
+      element = static_cast<T>(static_cast<double>(element) + sums[k * sum_stride(d) + i] / weights[k]);
+    }
 }
 
 /// Codewords to the means of their points; those without weight to badly served points. Returns how many were empty
 /// and moved.
 template <scalar T>
-std::size_t update_codewords(const weighted_points<T>& points, std::span<const std::uint16_t> codes,
-                             const cluster_sums& sums, std::span<T> codewords) {
-  const std::size_t d = points.d;
+std::size_t update_codewords(const point_set<T>& points, std::span<const std::uint16_t> codes, const cluster_sums& sums,
+                             std::span<T> codewords) {
   const std::vector<T> before(codewords.begin(), codewords.end());
-  for (std::size_t k = 0; k < sums.weights.size(); ++k)
-    for (std::size_t i = 0; i < d && sums.weights[k] > 0; ++i)
-      codewords[k * d + i] = static_cast<T>(sums.sums[k * d + i] / sums.weights[k]);
-  return repair_empty<T>(points, codes, sums, before, codewords);
+  move_codewords<T>(sums.sums, sums.weights, points.d(), codewords);
+  return repair_empty<T>(points, codes, sums.weights, before, codewords);
 }
 
 }  // namespace detail

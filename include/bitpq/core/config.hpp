@@ -6,12 +6,15 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define BITPQ_FORCE_INLINE inline __attribute__((always_inline))
+#define BITPQ_NO_INLINE __attribute__((noinline))
 #define BITPQ_RESTRICT __restrict__
 #elif defined(_MSC_VER)
 #define BITPQ_FORCE_INLINE __forceinline
+#define BITPQ_NO_INLINE __declspec(noinline)
 #define BITPQ_RESTRICT __restrict
 #else
 #define BITPQ_FORCE_INLINE inline
+#define BITPQ_NO_INLINE
 #define BITPQ_RESTRICT
 #endif
 

@@ -52,6 +52,24 @@ struct store_target {
   const T* scale = nullptr;
 };
 
+/// Codewords that stand together in nearest_words.
+inline constexpr std::size_t nearest_group = 4;
+
+/// Codewords as `nearest` reads them, about an origin, negated and multiplied by any one number: nearest_group at a
+/// time, element by element, so that element i of codeword k is words[(k / nearest_group * d + i) * nearest_group + k %
+/// nearest_group]. half_norms[k] = |c_k - origin|^2 / 2 times that number. Padded to whole groups with zeros whose half
+/// norm is infinite.
+template <scalar T>
+struct nearest_words {
+  const T* words;
+  const T* half_norms;
+  const T* origin;
+  std::size_t padded, d;
+};
+
+/// Elements from one cluster's sums to the next one's: whole vectors of four doubles.
+constexpr std::size_t sum_stride(std::size_t d) noexcept { return round_up(d, 4); }
+
 /// Products of a 2 x 2 tile of outputs by F(2 x 2, 3 x 3).
 inline constexpr std::size_t winograd_positions = 16;
 

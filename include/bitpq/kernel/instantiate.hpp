@@ -4,6 +4,7 @@
 // Fills a kernel table for one instruction set: included by a program that uses what its own flags allow, and by the
 // generated per-ISA translation units of bitpq_add_dispatch, which include nothing else.
 
+#include <bitpq/kernel/accumulate.hpp>
 #include <bitpq/kernel/assign.hpp>
 #include <bitpq/kernel/filter.hpp>
 #include <bitpq/kernel/gemm_tile.hpp>
@@ -13,6 +14,7 @@
 #include <bitpq/kernel/int8_tile.hpp>
 #include <bitpq/kernel/lut.hpp>
 #include <bitpq/kernel/pack.hpp>
+#include <bitpq/kernel/potential.hpp>
 #include <bitpq/kernel/store.hpp>
 #include <bitpq/kernel/table.hpp>
 #include <bitpq/kernel/winograd.hpp>
@@ -55,6 +57,9 @@ inline constexpr kernel_table<T> table_of{
     &pack_rows<T, Arch>,
     &store_rows<T, Arch>,
     &nearest<T, Arch>,
+    &nearest_scratch<T, Arch>,
+    &add_to_clusters<T, Arch>,
+    &lower_potentials<T, Arch>,
     &winograd_filter<T, Arch>,
     &winograd_input<T, Arch>,
     &winograd_output<T, Arch>,

@@ -57,6 +57,7 @@ struct simd {
   static BITPQ_FORCE_INLINE vec set(T v) noexcept { return vec(v); }
   static BITPQ_FORCE_INLINE vec add(const vec& a, const vec& b) noexcept { return a + b; }
   static BITPQ_FORCE_INLINE vec sub(const vec& a, const vec& b) noexcept { return a - b; }
+  static BITPQ_FORCE_INLINE vec mul(const vec& a, const vec& b) noexcept { return a * b; }
   /// a * b + c
   static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept { return xsimd::fma(a, b, c); }
   /// c - a * b
@@ -85,6 +86,7 @@ struct simd<T, scalar_arch> {
   static BITPQ_FORCE_INLINE vec set(T v) noexcept { return v; }
   static BITPQ_FORCE_INLINE vec add(vec a, vec b) noexcept { return a + b; }
   static BITPQ_FORCE_INLINE vec sub(vec a, vec b) noexcept { return a - b; }
+  static BITPQ_FORCE_INLINE vec mul(vec a, vec b) noexcept { return a * b; }
   static BITPQ_FORCE_INLINE vec fma(vec a, vec b, vec c) noexcept {
 #if defined(__FP_FAST_FMA) && defined(__FP_FAST_FMAF)
     // Left to itself the compiler fuses in one kernel and not in its neighbour, which must return the same bits.

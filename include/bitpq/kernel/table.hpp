@@ -104,8 +104,13 @@ struct kernel_table {
                     std::size_t n) noexcept;
   void (*store_rows)(const T* sums, std::size_t ld, std::size_t rows, std::size_t columns,
                      const store_target<T>& to) noexcept;
-  void (*nearest)(const T* points, std::size_t n, std::size_t d, const T* words, const T* half_norms,
-                  std::size_t padded, std::uint16_t* codes) noexcept;
+  void (*nearest)(const T* points, std::ptrdiff_t stride, std::size_t n, const nearest_words<T>& words, T* scratch,
+                  std::uint16_t* codes) noexcept;
+  std::size_t (*nearest_scratch)(std::size_t padded, std::size_t d) noexcept;
+  double (*add_to_clusters)(const T* points, std::ptrdiff_t stride, std::size_t n, std::size_t d, const T* weights,
+                            const std::uint16_t* codes, const T* codewords, double* sums, double* totals) noexcept;
+  T(*lower_potentials)
+  (const T* columns, std::size_t ld, std::size_t n, std::size_t d, const T* c, const T* weights, T* values) noexcept;
   void (*winograd_filter)(const T* g, T* u, std::size_t stride) noexcept;
   void (*winograd_input)(const T* window, const std::size_t* taps, const copy_run* runs, std::size_t count, T* v,
                          std::size_t stride) noexcept;

@@ -52,6 +52,32 @@ TEST_CASE("k-means refuses bad parameters, points and weights") {
        with([](params_type& p, values&, values&) { p.tolerance = inf; })},
       {errc::bad_params, "tolerance nan is not a finite number >= 0",
        with([](params_type& p, values&, values&) { p.tolerance = not_a_number; })},
+      {errc::bad_params, "annealing -1 is not a finite number >= 0",
+       with([](params_type& p, values&, values&) { p.annealing = -1; })},
+      {errc::bad_params, "annealing nan is not a finite number >= 0",
+       with([](params_type& p, values&, values&) { p.annealing = not_a_number; })},
+      {errc::bad_params, "batch 0 is below 1", with([](params_type& p, values&, values&) { p.batch = 0; })},
+      {errc::bad_params, "0 initial codeword elements for seeding_method::given",
+       with([](params_type& p, values&, values&) { p.seeding = bitpq::seeding_method::given; })},
+      {errc::bad_params, "4 initial codeword elements without seeding_method::given",
+       with([](params_type& p, values&, values&) {
+         p.initial = {1, 2, 3, 4};
+       })},
+      {errc::bad_shape, "3 initial codeword elements for 2 clusters of 2 dimensions",
+       with([](params_type& p, values&, values&) {
+         p.seeding = bitpq::seeding_method::given;
+         p.initial = {1, 2, 3};
+       })},
+      {errc::non_finite, "initial codewords hold inf at 1", with([](params_type& p, values&, values&) {
+         p.seeding = bitpq::seeding_method::given;
+         p.initial = {1, inf, 3, 4};
+       })},
+      {errc::bad_params, "2 restarts from given codewords without annealing would repeat the first run",
+       with([](params_type& p, values&, values&) {
+         p.seeding = bitpq::seeding_method::given;
+         p.initial = {1, 2, 3, 4};
+         p.restarts = 2;
+       })},
       {errc::bad_params, "7 clusters exceed 6 points", with([](params_type& p, values&, values&) {
          p.clusters = 7;
          p.limit = bitpq::cluster_limit::strict;

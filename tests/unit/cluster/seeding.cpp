@@ -39,8 +39,8 @@ void check_share(std::size_t hits, std::size_t trials, double expected) {
 
 }  // namespace
 
-TEST_CASE("both methods seed with distinct points") {
-  for (const auto method : {seeding_method::random, seeding_method::kmeans_plus_plus})
+TEST_CASE("all methods seed with distinct points") {
+  for (const auto method : bitpq_test::drawing_methods)
     for (std::uint64_t seed = 0; seed < 30; ++seed)
       for (const std::size_t clusters : {std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{20}}) {
         const std::vector<std::size_t> seeds = seeds_on_line(20, seeding(method, clusters, seed));
@@ -86,12 +86,12 @@ TEST_CASE("k-means++ draws by weight times squared distance") {
   }
 }
 
-TEST_CASE("k-means++ seeds every far cluster") {
+TEST_CASE("k-means++ and k-means|| seed every far cluster") {
   for (const std::size_t n : {std::size_t{400}, std::size_t{9000}}) {  // within a chunk, and over several
     const std::vector<float> points = bitpq_test::blobs<float>(n, 3, 8, 2, 0.001);
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
-      const auto result =
-          only_seeded<float>(rows_of(points, 3), {}, seeding(seeding_method::kmeans_plus_plus, 8, seed));
+      const auto method = seed % 2 == 0 ? seeding_method::kmeans_plus_plus : seeding_method::kmeans_parallel;
+      const auto result = only_seeded<float>(rows_of(points, 3), {}, seeding(method, 8, seed));
       std::set<long> places;
       for (std::size_t k = 0; k < 8; ++k) places.insert(std::lround(result.codewords[k * 3] / 3));
       REQUIRE(places.size() == 8);
@@ -100,8 +100,62 @@ TEST_CASE("k-means++ seeds every far cluster") {
 }
 
 TEST_CASE("a seed draws the same points again, another seed others") {
-  for (const auto method : {seeding_method::random, seeding_method::kmeans_plus_plus}) {
+  for (const auto method : bitpq_test::drawing_methods) {
     CHECK(seeds_on_line(500, seeding(method, 20, 1)) == seeds_on_line(500, seeding(method, 20, 1)));
     CHECK(seeds_on_line(500, seeding(method, 20, 1)) != seeds_on_line(500, seeding(method, 20, 2)));
   }
+}
+
+TEST_CASE("seeds come from a sample of as many points as were allowed") {
+  // Of 6400 points on a line, 2 clusters and 16 points each: one is drawn from each 32nd part.
+  std::vector<double> line(6400);
+  std::iota(line.begin(), line.end(), 0.0);
+  const bitpq::detail::point_set<double> points({line.data(), line.size(), 1}, {}, {});
+  const auto sample = bitpq::detail::spread_indices(points, 32, bitpq::random_stream(1));
+  REQUIRE(sample.size() == 32);
+  for (std::size_t s = 0; s < 32; ++s) CHECK(sample[s] / 200 == s);
+  CHECK(bitpq::detail::spread_indices(points, 6400, bitpq::random_stream(1)).size() == 6400);
+  // Points without weight are not in it.
+  std::vector<double> weights(6400);
+  for (std::size_t p = 0; p < 6400; p += 400) weights[p] = 1;
+  const bitpq::detail::point_set<double> few({line.data(), line.size(), 1}, weights, {});
+  for (const std::size_t most : {std::size_t{5}, std::size_t{16}, std::size_t{99}}) {
+    const auto bearing = bitpq::detail::spread_indices(few, most, bitpq::random_stream(2));
+    CHECK(bearing.size() == std::min<std::size_t>(most, 16));
+    CHECK(std::set<std::size_t>(bearing.begin(), bearing.end()).size() == bearing.size());
+    for (const std::size_t p : bearing) CHECK(p % 400 == 0);
+  }
+}
+
+TEST_CASE("sampled seeds are about as good as seeds from all points") {
+  const std::vector<float> points = bitpq_test::random_values<float>(20000 * 3, 4);
+  double sums[2][2] = {};
+  for (const auto method : {seeding_method::kmeans_plus_plus, seeding_method::kmeans_parallel})
+    for (const bool all : {false, true})
+      for (std::uint64_t seed = 0; seed < 5; ++seed) {
+        kmeans_params params = seeding(method, 50, seed);
+        params.seeding_sample = all ? 0 : 20;
+        sums[method == seeding_method::kmeans_parallel ? 1 : 0][all ? 1 : 0] +=
+            only_seeded<float>(rows_of(points, 3), {}, params).objective;
+      }
+  for (const auto& [sampled, whole] : sums) CHECK(sampled < 1.15 * whole);
+  CHECK(sums[1][1] < 1.05 * sums[0][1]);  // k-means|| is at least on a par
+}
+
+TEST_CASE("given codewords are what k-means begins with") {
+  kmeans_params params = seeding(seeding_method::given, 2, 0);
+  params.initial = {0.5, 9.25};
+  const std::vector<float> line{0, 1, 10, 11};
+  const auto seeded = only_seeded<float>(rows_of(line, 1), {}, params);
+  CHECK((seeded.codewords[0] == 0.5F && seeded.codewords[1] == 9.25F));
+  CHECK((seeded.codes == std::vector<std::uint16_t>{0, 0, 1, 1}));
+  params.progress = {};
+  const auto result = bitpq::kmeans<float>(rows_of(line, 1), {}, params);
+  CHECK((result.codewords[0] == 0.5F && result.codewords[1] == 10.5F));
+  // In the points' own space, whatever the metric.
+  const double gram[] = {4};
+  const auto white = bitpq::whitening({gram, 1, 1});
+  params.progress = [](const bitpq::progress&) { return false; };
+  const auto whitened = bitpq::kmeans<float>(rows_of(line, 1), {}, params, {}, white);
+  CHECK(whitened.codewords[1] == Approx(9.25F));
 }
