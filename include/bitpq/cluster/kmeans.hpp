@@ -87,8 +87,8 @@ kmeans_result<T> lloyd(const point_set<T>& points, aligned_buffer<T> codewords, 
 /// decide, not threads. Throws bad_shape, bad_params or non_finite with the numbers.
 /// O(iterations n K d). Memory beyond the input: two bytes per point for the codes (four with restarts), four where
 /// points are sorted by them, at most eight for partial sums, and O(K d). Points are read where they lie if their
-/// elements are neighbours and the metric is Euclidean; else each block is gathered and whitened whenever it is read, by
-/// O(d^2) a point.
+/// elements are neighbours and the metric is Euclidean; else each block is gathered and whitened whenever it is read,
+/// by O(d^2) a point.
 template <scalar T>
 [[nodiscard]] kmeans_result<T> kmeans(std::type_identity_t<matrix_view<const T>> points,
                                       std::type_identity_t<std::span<const T>> weights, const kmeans_params& params,

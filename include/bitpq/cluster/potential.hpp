@@ -75,24 +75,29 @@ class potentials {
   /// is zero.
   [[nodiscard]] std::size_t draw(double u) const noexcept {
     double left = u * total();
-    std::size_t last = size();  // the last one that could be drawn: rounding may run past the end
+    std::size_t last = sums_.size();  // the last chunk to draw from: rounding may run past the end
     for (std::size_t c = 0; c < sums_.size(); ++c) {
       if (!(sums_[c] > 0)) continue;
-      const bool beyond = left >= sums_[c];
-      for (std::size_t s = c * chunk; s < (std::min)((c + 1) * chunk, size()); ++s) {
-        if (!(values_[s] > 0)) continue;
-        last = s;
-        if (beyond) continue;  // only to know the last one
-        if (left < value(s)) return s;
-        left -= value(s);
-      }
-      if (!beyond) return last;
+      last = c;
+      if (left < sums_[c]) break;
       left -= sums_[c];
+    }
+    return last == sums_.size() ? size() : draw_from(last, left);
+  }
+
+ private:
+  /// The one of a chunk where its potentials add up to more than `left`, or its last one that has any.
+  [[nodiscard]] std::size_t draw_from(std::size_t c, double left) const noexcept {
+    std::size_t last = c * chunk;
+    for (std::size_t s = c * chunk; s < (std::min)((c + 1) * chunk, size()); ++s) {
+      if (!(values_[s] > 0)) continue;
+      last = s;
+      if (left < value(s)) break;
+      left -= value(s);
     }
     return last;
   }
 
- private:
   static constexpr std::size_t chunk = 1024;  ///< a multiple of every kernel's lanes
 
   const kernel_table<T>* kernels_;
