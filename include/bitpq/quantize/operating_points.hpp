@@ -48,7 +48,7 @@ using layer_cost = std::function<double(const code_format&)>;
 }
 
 /// What can be tried for a layer in the place of `base`: the given block sizes and numbers of codewords, or, for empty
-/// lists, blocks of a row of the window to four windows (of 2 to 16 columns without a window) and 16 to 2048 codewords.
+/// lists, blocks of a row of the window to four windows (of 2 to 16 columns without a window) and 16 to 1024 codewords.
 /// Formats appear once; those that take more than half of the weights' bytes in fp16 are left out. Should none be left,
 /// it is `base` alone.
 [[nodiscard]] inline std::vector<pq_params> allocation_candidates(const layer_geometry& geometry,
@@ -61,7 +61,7 @@ using layer_cost = std::function<double(const code_format&)>;
     if (natural != geometry.window() && natural > 1) block_sizes.push_back(natural / 2);
     block_sizes.insert(block_sizes.end(), {natural, 2 * natural, 4 * natural});
   }
-  if (codewords.empty()) codewords = {16, 32, 64, 128, 256, 512, 1024, 2048};
+  if (codewords.empty()) codewords = {16, 32, 64, 128, 256, 512, 1024};
   std::vector<pq_params> candidates;
   std::vector<code_format> seen;
   for (const std::size_t size : block_sizes)
@@ -105,7 +105,8 @@ struct row_sample {
 template <scalar T>
 pq_params short_training(pq_params params, const layer_geometry& geometry, bool statistics) {
   static_cast<void>(reduce_to_memory<T>(params, geometry));
-  params.max_iterations = (std::min)(params.max_iterations, std::size_t{4});
+  params.max_iterations = (std::min)(params.max_iterations, std::size_t{3});
+  params.seeding = seeding_method::random;
   params.limit = cluster_limit::points;
   params.refinement.rounds = 0;
   if (!statistics) {
@@ -136,7 +137,7 @@ pq_matrix<T> trained_briefly(const matrix_view<const T>& w, const importance* st
 
 /// Estimates every candidate for weights w of geometry.rows() x geometry.cols(): its bytes exactly, its cost as `cost`
 /// says (0 without one), and as its error the relative output error, without `statistics` the relative weight error,
-/// that a short training on rows with some 64 blocks per codeword comes to. The damping is the first candidate's. What
+/// that a short training on rows with some 32 blocks per codeword comes to. The damping is the first candidate's. What
 /// compress reaches is less, in about the same order. Throws as compress does. O(candidates x n d (K + cols)) for the
 /// n blocks that are seen, and O(cols^3 / 3) once for candidates with error feedback.
 template <scalar T>
@@ -154,7 +155,7 @@ template <scalar T>
     layer_option option{candidate, format, {bytes_of(format, candidate), cost ? cost(format) : 0, 0}};
     pq_params params = detail::short_training<T>(candidate, geometry, statistics != nullptr);
     params.block_size = format.block_size;
-    const std::size_t seen = (std::max)(64 * format.codewords * format.codebooks, std::size_t{1} << 14);
+    const std::size_t seen = (std::max)(32 * format.codewords * format.codebooks, std::size_t{1} << 13);
     const detail::row_sample<T> sample(w, geometry.groups(), format.blocks(), seen);
     const matrix_view<const T> rows(sample.w.data(), sample.rows, w.cols());
     const pq_matrix<T> codes = detail::trained_briefly<T>(rows, statistics, metrics, params, exec);
