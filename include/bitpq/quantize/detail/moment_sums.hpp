@@ -23,13 +23,13 @@ inline namespace v1 {
 namespace detail {
 
 /// The columns of a layer's inputs, wherever they lie: pack(group, columns, dst, ld) writes them to dst[k * ld + c].
-/// `check` throws bad_shape or non_finite.
+/// `require_columns` throws bad_shape or non_finite.
 template <scalar T>
 class linear_columns {
  public:
   explicit linear_columns(const matrix_view<const T>& x) : x_(x) {}
 
-  void check(const layer_geometry& g) const {
+  void require_columns(const layer_geometry& g) const {
     require(g.type == layer_geometry::kind::linear && x_.rows() == g.in_channels, errc::bad_shape,
             "calibration input of ", x_.rows(), " x ", x_.cols(), " for a layer of ", g.in_channels, " inputs");
     require_finite(x_, "calibration input");
@@ -50,7 +50,7 @@ class image_columns {
  public:
   explicit image_columns(const nchw_view<const T>& x) : x_(x) {}
 
-  void check(const layer_geometry& g) const {
+  void require_columns(const layer_geometry& g) const {
     require(x_.channels() == g.in_channels, errc::bad_shape, "calibration input of ", x_.batch(), " x ", x_.channels(),
             " x ", x_.height(), " x ", x_.width(), " for a layer of ", g.in_channels, " inputs");
     static_cast<void>(count(g));  // for the errors of an image that does not fit
@@ -89,15 +89,15 @@ class moment_sums {
   /// Adds x x^T, of which only the lower triangle is kept up.
   template <scalar T, class X>
   void add(const X& x, executor_ref exec) {
-    x.check(geometry_);
+    x.require_columns(geometry_);
     add_products<T>(choose(x.count(geometry_)), x, static_cast<const X*>(nullptr), exec);
   }
 
   /// Adds x y^T. Throws bad_shape when there are not as many columns of both.
   template <scalar T, class X>
   void add(const X& x, const X& y, executor_ref exec) {
-    x.check(geometry_);
-    y.check(geometry_);
+    x.require_columns(geometry_);
+    y.require_columns(geometry_);
     require(x.count(geometry_) == y.count(geometry_), errc::bad_shape, "calibration inputs of ", x.count(geometry_),
             " columns beside ", y.count(geometry_));
     add_products<T>(choose(x.count(geometry_)), x, &y, exec);
