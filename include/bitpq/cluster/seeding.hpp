@@ -83,6 +83,7 @@ aligned_buffer<T> kmeans_parallel(const point_set<T>& points, std::size_t k, std
   draw_one_by_one(sample, 1, random, draws++, chosen, exec);
   for (std::size_t round = 0; round < rounds; ++round) {
     const std::size_t before = chosen.size();
+    if (!(sample.total() > 0)) break;  // every point is where a chosen one is
     const double scale = static_cast<double>(k) / sample.total();
     for (std::size_t s = 0; s < sample.size(); ++s)
       if (random.uniform(draws++) < scale * sample.value(s) && chosen.size() < max_codewords) chosen.push_back(s);

@@ -307,6 +307,8 @@ TEMPLATE_TEST_CASE("stages add up, and each lowers the error", "", float, double
     params.block_size = s.format.block_size;
     params.codewords = s.format.codewords;
     params.limit = bitpq::cluster_limit::points;
+    params.max_iterations = 8;
+    params.refinement.rounds = params.refinement.descent_sweeps = 1;
     double before = 1;
     for (std::size_t stages = 1; stages <= 3; ++stages) {
       params.stages = stages;
