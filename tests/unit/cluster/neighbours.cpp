@@ -58,42 +58,42 @@ TEMPLATE_TEST_CASE("neighbours give the codes of a full assignment", "", float, 
   for (const std::size_t d : {1U, 2U, 3U, 4U})
     for (const double step : {0.0, 0.001, 0.1}) {
       INFO("d " << d << ", step " << step);
-      const std::vector<T> values = bitpq_test::random_values<T>(30000 * d, d);
+      const std::vector<T> values = bitpq_test::random_values<T>(12000 * d, d);
       const point_set<T> points(rows_of(values, d), {}, {});
-      CHECK(agrees(points, first_of(points, 1500), step));
-      CHECK(agrees(points, first_of(points, 1500), step, bitpq_test::backward_executor{}));
+      CHECK(agrees(points, first_of(points, 700), step));
+      CHECK(agrees(points, first_of(points, 700), step, bitpq_test::backward_executor{}));
     }
 }
 
 TEMPLATE_TEST_CASE("neighbours are told apart far from the origin, among equals and at any scale", "", float, double) {
   using T = TestType;
   constexpr std::size_t d = 3;
-  const std::vector<T> values = bitpq_test::random_values<T>(30000 * d, 1);
+  const std::vector<T> values = bitpq_test::random_values<T>(12000 * d, 1);
   for (const double scale : {1e-12, 1.0, 1e12})
     for (const double offset : {0.0, 100.0}) {
       std::vector<T> moved = values;
       for (T& v : moved) v = static_cast<T>((static_cast<double>(v) + offset) * scale);
       const point_set<T> points(rows_of(moved, d), {}, {});
-      CHECK(agrees(points, first_of(points, 1500), 0));
+      CHECK(agrees(points, first_of(points, 700), 0));
     }
   // A grid: points and codewords coincide, and distances are equal by the thousand.
-  std::vector<T> grid = bitpq_test::random_integers<T>(30000 * d, 2, 6);
+  std::vector<T> grid = bitpq_test::random_integers<T>(12000 * d, 2, 6);
   const point_set<T> points(rows_of(grid, d), {}, {});
-  CHECK(agrees(points, first_of(points, 1500), 0));
+  CHECK(agrees(points, first_of(points, 700), 0));
   // Whitened and strided points are gathered.
   const Eigen::MatrixXd gram = Eigen::MatrixXd::Identity(d, d) + Eigen::MatrixXd::Constant(d, d, 0.5);
   const bitpq::whitening white(gram);
-  const point_set<T> whitened({values.data(), 30000, d, 1, 30000}, {}, white);
-  CHECK(agrees(whitened, first_of(whitened, 1500), 0.01));
+  const point_set<T> whitened({values.data(), 12000, d, 1, 12000}, {}, white);
+  CHECK(agrees(whitened, first_of(whitened, 700), 0.01));
 }
 
 TEST_CASE("neighbours give up where all codewords are neighbours") {
-  const std::vector<float> values = bitpq_test::random_values<float>(20000 * 24, 1);
+  const std::vector<float> values = bitpq_test::random_values<float>(12000 * 24, 1);
   const point_set<float> points(rows_of(values, 24), {}, {});
   CHECK(!agrees(points, first_of(points, 600), 0.01));
   // And where there are few codewords, or few points for each.
   const std::vector<float> line = bitpq_test::random_values<float>(20000, 1);
   const point_set<float> many(rows_of(line, 1), {}, {});
   CHECK(!agrees(many, first_of(many, 200), 0.01));
-  CHECK(!agrees(many, first_of(many, 5000), 0.01));
+  CHECK(!agrees(many, first_of(many, 1300), 0.01));
 }

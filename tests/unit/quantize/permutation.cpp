@@ -213,7 +213,7 @@ TEST_CASE("on channels of different sizes the right order lowers the output erro
     bitpq::permute_inputs<float>(view, order);
     const bitpq::importance moved = bitpq::permute_inputs(h, order);
     const double paper_after = error_of(bitpq::preset::paper, moved), best_after = error_of(bitpq::preset::best, moved);
-    WARN(s.name << ": paper " << paper << " -> " << paper_after << ", best " << best << " -> " << best_after);
+    INFO(s.name << ": paper " << paper << " -> " << paper_after << ", best " << best << " -> " << best_after);
     CHECK(paper_after < s.paper * paper);
     CHECK(best_after < s.best * best);
   }

@@ -47,11 +47,11 @@ template <class T>
 std::vector<subject<T>> subjects() {
   std::vector<subject<T>> all{
       {"linear with a tail", layer_geometry::linear(40, 30), {1, 1}, {40, 30, 4, 16, 1}},
-      {"1 x 1, wide", layer_geometry::conv2d(24, 400, {1, 1}), {3, 3}, {24, 400, 7, 20, 1}},
-      {"3 x 3", layer_geometry::conv2d(70, 32, {3, 3}, {.padding = {1, 1}}), {5, 5}, {70, 288, 9, 32, 1}},
+      {"1 x 1, wide", layer_geometry::conv2d(24, 260, {1, 1}), {3, 3}, {24, 260, 7, 16, 1}},
+      {"3 x 3", layer_geometry::conv2d(48, 18, {3, 3}, {.padding = {1, 1}}), {5, 5}, {48, 162, 9, 24, 1}},
       {"grouped", layer_geometry::conv2d(36, 12, {3, 3}, {.groups = 3}), {6, 6}, {36, 36, 9, 12, 1}},
       {"two codebooks", layer_geometry::linear(30, 40), {1, 1}, {30, 40, 5, 10, 2}},
-      {"long blocks", layer_geometry::linear(20, 700), {1, 1}, {20, 700, 330, 6, 1}},
+      {"long blocks", layer_geometry::linear(20, 300), {1, 1}, {20, 300, 70, 6, 1}},
   };
   std::uint64_t seed = 1;
   for (subject<T>& s : all) {
@@ -366,7 +366,7 @@ TEST_CASE("large second moments are made do without, and the report says so") {
   const subject<float>& s = all[1];
   const matrix_view<const float> w(s.w.data(), s.format.rows, s.format.cols);
   bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, s.geometry);
-  params.moments_memory = 400 * 400 * 16;
+  params.moments_memory = 260 * 260 * 16;
   const auto whole = bitpq::compress<float>(s.geometry, w, &s.h, params).report;
   CHECK((!whole.moments_reduced && whole.metric == bitpq::pq_metric::feedback && whole.refinement.rounds == 3));
   params.moments_memory -= 1;
