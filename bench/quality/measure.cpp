@@ -74,7 +74,7 @@ outcome measure(const subject& on, const answers& teacher_answers, const setting
   engine::sequential_options options;
   options.statistics = how.statistics;
   options.correct_bias = how.correct_bias;
-  options.teacher_inputs = how.teacher_target;
+  options.teacher_targets = how.teacher_targets;
   outcome result;
   std::vector<bitpq::pq_matrix<float>> codes;
   engine::progress_bar bar(of.network + " " + of.setting + " " + of.method,
@@ -86,13 +86,7 @@ outcome measure(const subject& on, const answers& teacher_answers, const setting
         bitpq::pq_params params = how.params(geometry);
         sizes.apply(geometry, turn.step.name == classifier, params);
         params.seed = of.seed;
-        bitpq::matrix_view<const float> weights = turn.weights;
-        bitpq::aligned_buffer<float> target;
-        if (how.teacher_target) {
-          target = bitpq::teacher_target<float>(weights, turn.cross.span(), *turn.inputs, params.damping, exec);
-          weights = {target.data(), geometry.rows(), geometry.cols()};
-        }
-        auto layer = bitpq::compress<float>(geometry, weights, turn.inputs, params, exec);
+        auto layer = bitpq::compress<float>(geometry, turn.weights, turn.inputs, params, exec);
         result.layers.push_back({of, turn.step.name, layer.report});
         codes.push_back(layer.weights);
         bar.advance(1, turn.step.name);

@@ -15,7 +15,7 @@ struct method {
   bitpq::pq_params (*params)(const bitpq::layer_geometry&);  ///< sizes are filled in by the setting
   bool statistics = true;                                    ///< whether it wants second moments of the layer's inputs
   bool correct_bias = false;                                 ///< whether biases are moved to the teacher's mean outputs
-  bool teacher_target = false;  ///< whether layers are to compute the teacher's outputs from the student's inputs
+  bool teacher_targets = false;  ///< whether layers are to compute the teacher's outputs from the student's inputs
 };
 
 template <bitpq::preset Preset>

@@ -18,16 +18,18 @@ struct sequential_options {
   std::size_t batch = 64;                ///< images at a time
   std::size_t columns_per_batch = 8192;  ///< of a batch's inputs, how many columns the second moments are taken of
   bool statistics = true;                ///< false: layers are compressed without second moments
-  bool teacher_inputs = false;           ///< true: layers also get what they saw in the teacher
-  bool correct_bias = true;              ///< moves biases so that the mean of every output is the teacher's
+  /// Whether layers are to compute the teacher's outputs from the student's inputs (bitpq::teacher_target): what the
+  /// layers before have lost is made good as far as can be.
+  bool teacher_targets = false;
+  double target_damping = 0.03;  ///< of teacher_target
+  bool correct_bias = true;      ///< moves biases so that the mean of every output is the teacher's
 };
 
 /// What there is to know of a layer when its turn has come.
 struct layer_turn {
   const node& step;
-  bitpq::matrix_view<const float> weights;  ///< the teacher's
+  bitpq::matrix_view<const float> weights;  ///< what is to be compressed: the teacher's, or the target in their place
   const bitpq::importance* inputs;          ///< E[x x^T] of what the layer sees in the student, or null
-  bitpq::aligned_buffer<double> cross{};  ///< E[x' x^T], x' what it sees in the teacher, groups x cols x cols; or empty
 };
 
 /// Chooses layers by their steps.
@@ -49,14 +51,15 @@ inline bitpq::importance second_moments(const activations& halted, const bitpq::
   return std::move(moments).finish();
 }
 
-/// E[x' x^T] of what the layer sees in the teacher and in the student.
-inline bitpq::aligned_buffer<double> cross_moments(const activations& teacher, const activations& student,
-                                                   const bitpq::layer_geometry& geometry, std::size_t columns,
-                                                   bitpq::executor_ref exec) {
-  bitpq::cross_accumulator moments(geometry, columns);
+/// The weights with which the student's inputs give the teacher's outputs.
+inline bitpq::aligned_buffer<float> target_of(const layer& dense, const activations& teacher,
+                                              const activations& student, const bitpq::importance& moments,
+                                              const sequential_options& options, bitpq::executor_ref exec) {
+  bitpq::target_accumulator outputs(dense.geometry(), options.columns_per_batch);
   for (std::size_t b = 0; b < student.batches(); ++b)
-    moments.add(teacher.input(b).view(), student.input(b).view(), exec);
-  return std::move(moments).finish();
+    outputs.add(dense.dense_weights(), teacher.input(b).view(), student.input(b).view(), exec);
+  return bitpq::teacher_target<float>(dense.dense_weights(), std::move(outputs).finish().span(), moments,
+                                      options.target_damping, exec);
 }
 
 inline std::vector<double> mean_inputs(const activations& halted, const bitpq::layer_geometry& geometry,
@@ -119,14 +122,17 @@ network compress_layers(const network& teacher, const image_source& images, cons
     const node& step = steps[i];
     if (step.type != node::kind::layer || !chosen(step)) continue;
     const layer& dense = teacher.at(step.name);
-    const bool both = options.teacher_inputs || options.correct_bias;
+    const bool both = options.teacher_targets || options.correct_bias;
     if (options.statistics || both) seen.advance(student, i, exec);
     if (both) wanted.advance(teacher, i, exec);
     std::optional<bitpq::importance> moments;
     if (options.statistics) moments = detail::second_moments(seen, step.geometry, options.columns_per_batch, exec);
     layer_turn turn{step, dense.dense_weights(), moments ? &*moments : nullptr};
-    if (options.teacher_inputs)
-      turn.cross = detail::cross_moments(wanted, seen, step.geometry, options.columns_per_batch, exec);
+    bitpq::aligned_buffer<float> target;
+    if (options.teacher_targets && moments) {
+      target = detail::target_of(dense, wanted, seen, *moments, options, exec);
+      turn.weights = {target.data(), step.geometry.rows(), step.geometry.cols()};
+    }
     const bitpq::pq_matrix<float> codes = compress(std::as_const(turn));
     std::vector<float> bias = dense.bias();
     if (options.correct_bias) bias = detail::corrected_bias(dense, codes, wanted, seen, exec);

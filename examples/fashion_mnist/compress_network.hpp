@@ -57,7 +57,7 @@ inline compressed_network compress(const engine::network& original, bool preserv
                                    const std::string& title) {
   const engine::layer_choice all_but_stem = [](const engine::node& step) { return step.name != "conv1"; };
   engine::sequential_options options;
-  options.statistics = options.correct_bias = preserve_outputs;
+  options.statistics = options.teacher_targets = options.correct_bias = preserve_outputs;
   compressed_network result;
   engine::progress_bar bar(title, engine::count_layers(original.structure(), all_but_stem));
   const engine::network student = engine::compress_layers(

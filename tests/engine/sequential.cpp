@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/layers.hpp"
 
+#include <Eigen/Cholesky>
+
 using engine::layer_turn;
 using engine::network;
 using engine::node;
@@ -94,31 +96,36 @@ TEST_CASE("layers are calibrated on what they see in the student") {
   }
 }
 
-TEST_CASE("teacher targets: the moments of what a layer sees in the teacher and in the student") {
+TEST_CASE("teacher targets: weights that make the teacher's outputs of the student's inputs") {
   const network teacher = small_resnet();
   engine::sequential_options options;
   options.batch = 3;
-  options.teacher_inputs = true;
+  options.teacher_targets = true;
   options.correct_bias = false;
-  std::vector<bitpq::aligned_buffer<double>> crosses;
+  std::vector<bitpq_test::row_major> targets;
   const network student =
       engine::compress_layers(teacher, source, all_but_stem, options, {}, [&](const layer_turn& turn) {
-        crosses.push_back(turn.cross);
+        targets.push_back(bitpq_test::to_eigen(turn.weights));
         return quick_codes(turn);
       });
   const std::vector<node>& steps = teacher.structure().nodes;
-  auto cross = crosses.begin();
+  auto target = targets.begin();
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].type != node::kind::layer || steps[i].name == "conv1") continue;
     INFO(steps[i].name);
     const tensor xt = input_of(teacher, i), xs = input_of(student, i);
     const auto left = bitpq_test::naive_columns(steps[i].geometry, 0, xt.view());
     const auto right = bitpq_test::naive_columns(steps[i].geometry, 0, xs.view());
-    const bitpq_test::row_major want = left * right.transpose() / static_cast<double>(left.cols());
-    const std::size_t cols = steps[i].geometry.cols();
-    const bitpq::matrix_view<const double> got((cross++)->data(), cols, cols);
-    CHECK(largest(bitpq_test::to_eigen(got) - want) < 1e-5 * largest(want));
+    const auto n = static_cast<double>(left.cols());
+    const bitpq_test::row_major w = bitpq_test::to_eigen(teacher.at(steps[i].name).dense_weights());
+    Eigen::MatrixXd h = right * right.transpose() / n;
+    const double ridge = options.target_damping * h.trace() / static_cast<double>(h.rows());
+    h.diagonal().array() += ridge;
+    const bitpq_test::row_major b = w * left * right.transpose() / n + ridge * w;
+    const bitpq_test::row_major want = h.llt().solve(Eigen::MatrixXd(b.transpose())).transpose();
+    CHECK(largest(*target++ - want) < 1e-4 * largest(want));
   }
+  CHECK(target == targets.end());
 }
 
 TEST_CASE("corrected biases give every output the teacher's mean") {

@@ -20,7 +20,7 @@ class gram_accumulator {
   /// neighbouring pixels are alike, and some thousand columns of a batch tell what all would. Memory: groups x cols x
   /// cols doubles. Throws bad_shape or bad_params for a geometry that makes no layer, out_of_memory.
   explicit gram_accumulator(const layer_geometry& geometry, std::size_t columns_per_call = all_columns)
-      : sums_(geometry, columns_per_call) {}
+      : sums_(geometry, geometry.validated().cols(), columns_per_call) {}
 
   [[nodiscard]] const layer_geometry& geometry() const noexcept { return sums_.geometry(); }
   /// Columns added: samples of a linear layer, output pixels of a convolution.
@@ -53,27 +53,31 @@ class gram_accumulator {
   detail::moment_sums sums_;
 };
 
-/// Sums x y^T over two inputs of one layer that go with each other column by column, such as what it sees in a teacher
-/// and in a student.
-class cross_accumulator {
+/// Sums what teacher_target wants to know: outputs of the teacher times inputs of the student, y_t x_s^T, column by
+/// column.
+class target_accumulator {
  public:
-  /// See gram_accumulator.
-  explicit cross_accumulator(const layer_geometry& geometry, std::size_t columns_per_call = all_columns)
-      : sums_(geometry, columns_per_call) {}
+  /// See gram_accumulator. Memory: rows x cols doubles.
+  explicit target_accumulator(const layer_geometry& geometry, std::size_t columns_per_call = all_columns)
+      : sums_(geometry, geometry.validated().rows() / geometry.groups(), columns_per_call) {}
 
   [[nodiscard]] std::size_t columns() const noexcept { return sums_.columns(); }
 
-  /// As gram_accumulator's; also throws bad_shape when x and y are not of the same number of columns. O(n cols^2).
+  /// Inputs of the layer in teacher and student, as gram_accumulator takes them, that go with each other column by
+  /// column, and the teacher's weights (rows x cols, any strides), which turn the former into outputs. Throws bad_shape
+  /// or non_finite, nothing added. O(n rows cols / groups).
   template <scalar T>
-  void add(matrix_view<const T> x, std::type_identity_t<matrix_view<const T>> y, executor_ref exec = {}) {
-    sums_.add<T>(detail::linear_columns<T>(x), detail::linear_columns<T>(y), exec);
+  void add(std::type_identity_t<matrix_view<const T>> weights, matrix_view<const T> teacher,
+           std::type_identity_t<matrix_view<const T>> student, executor_ref exec = {}) {
+    sums_.add_outputs<T>(weights, detail::linear_columns<T>(teacher), detail::linear_columns<T>(student), exec);
   }
   template <scalar T>
-  void add(nchw_view<const T> x, std::type_identity_t<nchw_view<const T>> y, executor_ref exec = {}) {
-    sums_.add<T>(detail::image_columns<T>(x), detail::image_columns<T>(y), exec);
+  void add(std::type_identity_t<matrix_view<const T>> weights, nchw_view<const T> teacher,
+           std::type_identity_t<nchw_view<const T>> student, executor_ref exec = {}) {
+    sums_.add_outputs<T>(weights, detail::image_columns<T>(teacher), detail::image_columns<T>(student), exec);
   }
 
-  /// E[x y^T], groups x cols x cols; the sums are gone. Throws bad_params when nothing was added.
+  /// E[y_t x_s^T], rows x cols; the sums are gone. Throws bad_params when nothing was added.
   [[nodiscard]] aligned_buffer<double> finish() && { return sums_.take(false); }
 
  private:

@@ -173,6 +173,48 @@ TEST_CASE("a sample of the columns is spread over the call and tells nearly what
   bitpq_test::expect_error(errc::bad_params, "second moments of 0 columns per call", [&] { gram_accumulator(g, 0); });
 }
 
+TEMPLATE_TEST_CASE("moments of the teacher's outputs and the student's inputs", "", float, double) {
+  using T = TestType;
+  for (const auto& [name, g, size] : convolutions()) {
+    INFO(name);
+    const std::size_t batch = 9;
+    const std::vector<T> teacher = bitpq_test::correlated_images<T>(batch, g.in_channels, size, 3),
+                         student = bitpq_test::correlated_images<T>(batch, g.in_channels, size, 4),
+                         w = bitpq_test::random_values<T>(g.rows() * g.cols(), 5);
+    const matrix_view<const T> weights(w.data(), g.rows(), g.cols());
+    const nchw_view<const T> xt(teacher.data(), batch, g.in_channels, size.h, size.w),
+        xs(student.data(), batch, g.in_channels, size.h, size.w);
+    bitpq::target_accumulator sums(g), by_threads(g);
+    sums.template add<T>(weights, xt, xs);
+    by_threads.template add<T>(weights, xt, xs, bitpq_test::thread_executor(3));
+    const extent2 out = g.output_size(size);
+    CHECK(sums.columns() == batch * out.h * out.w);
+    const bitpq::aligned_buffer<double> got = std::move(sums).finish(), threads = std::move(by_threads).finish();
+    CHECK(std::equal(got.begin(), got.end(), threads.begin()));
+    const std::size_t rows = g.rows() / g.groups();
+    double worst = 0;
+    for (std::size_t group = 0; group < g.groups(); ++group) {
+      const row_major columns = bitpq_test::naive_columns(g, group, xs);
+      const row_major want = bitpq_test::to_eigen(matrix_view<const T>(&w[group * rows * g.cols()], rows, g.cols())) *
+                             bitpq_test::naive_columns(g, group, xt) * columns.transpose() /
+                             static_cast<double>(columns.cols());
+      const row_major error =
+          bitpq_test::to_eigen(matrix_view<const double>(got.data() + group * rows * g.cols(), rows, g.cols())) - want;
+      worst = std::max(worst, error.cwiseAbs().maxCoeff() / want.cwiseAbs().maxCoeff());
+    }
+    CHECK(worst < 10 * rounding<T>);
+  }
+  bitpq::target_accumulator sums(layer_geometry::linear(3, 5));
+  const std::vector<T> x(5 * 8, T{1});
+  const matrix_view<const T> eight(x.data(), 5, 8), seven(x.data(), 5, 7), weights(x.data(), 3, 5),
+      four(x.data(), 4, 5);
+  bitpq_test::expect_error(errc::bad_shape, "calibration inputs of 8 columns beside 7",
+                           [&] { sums.template add<T>(weights, eight, seven); });
+  bitpq_test::expect_error(errc::bad_shape, "weights of 4 x 5 for a layer of 3 x 5",
+                           [&] { sums.template add<T>(four, eight, eight); });
+  CHECK(sums.columns() == 0);
+}
+
 TEST_CASE("nothing is added by a call that fails") {
   const layer_geometry g = layer_geometry::conv2d(2, 3, {3, 3}, {.padding = {1, 1}});
   std::vector<float> x = bitpq_test::random_values<float>(2 * 3 * 25, 6);

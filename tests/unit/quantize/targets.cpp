@@ -38,30 +38,32 @@ bitpq::importance moments_of(const row_major& x, std::size_t groups = 1) {
   return {groups, static_cast<std::size_t>(h.rows()), values};
 }
 
-row_major cross_of(const both_inputs& x) {
-  return x.teacher * x.student.transpose() / static_cast<double>(x.student.cols());
+/// E[y_t x_s^T] for weights w.
+template <class T>
+row_major outputs_of(const matrix_view<const T>& w, const both_inputs& x) {
+  return bitpq_test::to_eigen(w) * x.teacher * x.student.transpose() / static_cast<double>(x.student.cols());
 }
 
 }  // namespace
 
 TEMPLATE_TEST_CASE("weights for the teacher's outputs from the student's inputs", "", float, double) {
   using T = TestType;
-  for (const std::size_t cols : {1U, 7U, 150U}) {
+  for (const std::size_t cols : {1U, 7U, 150U, 310U}) {
     INFO(cols);
     const both_inputs x(cols, 4 * cols + 10);
     const bitpq::importance h = moments_of(x.student);
-    const row_major cross = cross_of(x);
     const std::size_t rows = 37;
     const std::vector<T> w = bitpq_test::random_values<T>(rows * cols, 9);
     const matrix_view<const T> view(w.data(), rows, cols);
-    const std::span<const double> c(cross.data(), static_cast<std::size_t>(cross.size()));
+    const row_major outputs = outputs_of(view, x);
+    const std::span<const double> c(outputs.data(), static_cast<std::size_t>(outputs.size()));
     const auto target = bitpq::teacher_target<T>(view, c, h, 0.01);
     const auto by_threads = bitpq::teacher_target<T>(view, c, h, 0.01, bitpq_test::thread_executor(3));
     CHECK(std::equal(target.begin(), target.end(), by_threads.begin()));
     const row_major m = bitpq_test::to_eigen(h.gram(0));
     const row_major ridge = 0.01 * m.trace() / static_cast<double>(cols) * row_major::Identity(m.rows(), m.cols());
     const row_major want =
-        bitpq_test::to_eigen(view) * (cross + ridge) * Eigen::MatrixXd(m + ridge).partialPivLu().inverse();
+        (outputs + bitpq_test::to_eigen(view) * ridge) * Eigen::MatrixXd(m + ridge).partialPivLu().inverse();
     const row_major got = bitpq_test::to_eigen(matrix_view<const T>(target.data(), rows, cols));
     CHECK((got - want).norm() <= (std::is_same_v<T, float> ? 1e-6 : 1e-11) * want.norm());
     // What they are for: outputs nearer to the teacher's than those of the teacher's weights.
@@ -74,13 +76,14 @@ TEST_CASE("targets of equal inputs, and of inputs that are zero, are the weights
   const both_inputs x(12, 100);
   const std::vector<float> w = bitpq_test::random_values<float>(20 * 12, 2);
   const matrix_view<const float> view(w.data(), 20, 12);
-  const row_major same = x.student * x.student.transpose() / static_cast<double>(x.student.cols());
-  std::vector<double> cross(same.data(), same.data() + same.size());
-  cross.insert(cross.end(), same.data(), same.data() + same.size());
-  const auto target = bitpq::teacher_target<float>(view, cross, moments_of(x.student, 2));
+  both_inputs same = x;
+  same.teacher = same.student;
+  const row_major outputs = outputs_of(view, same);
+  const std::span<const double> o(outputs.data(), static_cast<std::size_t>(outputs.size()));
+  const auto target = bitpq::teacher_target<float>(view, o, moments_of(x.student, 2));
   for (std::size_t i = 0; i < w.size(); ++i) CHECK(target[i] == Approx(w[i]).margin(1e-5));
   const bitpq::importance silence(1, 12, bitpq::aligned_buffer<double>(12 * 12));
-  const auto kept = bitpq::teacher_target<float>(view, std::vector<double>(12 * 12), silence);
+  const auto kept = bitpq::teacher_target<float>(view, std::vector<double>(20 * 12), silence);
   CHECK(std::equal(w.begin(), w.end(), kept.begin()));
 }
 
@@ -88,17 +91,16 @@ TEST_CASE("bad targets are refused with their numbers") {
   const both_inputs x(6, 40);
   const bitpq::importance h = moments_of(x.student, 2);
   const std::vector<float> w(5 * 6, 1.0F);
-  const std::vector<double> cross(2 * 6 * 6, 0.5);
-  const auto expect = [&](bitpq::errc code, const std::string& text, std::size_t rows, std::span<const double> c,
+  const std::vector<double> outputs(5 * 6, 0.5);
+  const auto expect = [&](bitpq::errc code, const std::string& text, std::size_t rows, std::size_t given,
                           double damping) {
     bitpq_test::expect_error(code, text, [&] {
-      static_cast<void>(bitpq::teacher_target<float>({w.data(), rows, 6}, c, h, damping));
+      static_cast<void>(bitpq::teacher_target<float>({w.data(), rows, 6}, std::span(outputs).first(given), h, damping));
     });
   };
-  expect(bitpq::errc::bad_shape, "weights of 5 x 6 with second moments of 2 x 6 x 6", 5, cross, 0.01);
-  expect(bitpq::errc::bad_shape, "cross moments of 71 elements for a layer of 2 groups of 6 columns", 4,
-         std::span<const double>(cross).first(71), 0.01);
-  expect(bitpq::errc::bad_params, "damping 0 is not a finite number > 0", 4, cross, 0);
+  expect(bitpq::errc::bad_shape, "weights of 5 x 6 with second moments of 2 x 6 x 6", 5, 30, 0.01);
+  expect(bitpq::errc::bad_shape, "moments of outputs and inputs of 23 elements for weights of 4 x 6", 4, 23, 0.01);
+  expect(bitpq::errc::bad_params, "damping 0 is not a finite number > 0", 4, 24, 0);
   bitpq_test::expect_error(bitpq::errc::bad_shape, "a bias of 2 elements with mean outputs of 2 and 3", [] {
     static_cast<void>(
         bitpq::corrected_bias<float>(std::vector<float>(2), std::vector<double>(2), std::vector<double>(3)));

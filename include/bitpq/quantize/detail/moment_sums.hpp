@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Sums of products of a layer's input columns, x y^T, chunk by chunk of columns. Within a chunk products are summed in
-// the precision of the inputs, from chunk to chunk in double: of floats the moments are good to about 1e-6 of the
-// largest, far below what a different set of images would change.
+// Sums of products of a layer's input columns, with themselves or with outputs, chunk by chunk of columns. Within a
+// chunk products are summed in the precision of the inputs, from chunk to chunk in double: of floats the moments are
+// good to about 1e-6 of the largest, far below what a different set of images would change.
 
 #include <bitpq/codec/layer_geometry.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
@@ -74,11 +74,12 @@ class image_columns {
 
 class moment_sums {
  public:
-  /// See gram_accumulator. Throws bad_shape, bad_params, out_of_memory.
-  moment_sums(const layer_geometry& geometry, std::size_t columns_per_call)
+  /// Of `rows` left factors in each group. See gram_accumulator. Throws bad_shape, bad_params, out_of_memory.
+  moment_sums(const layer_geometry& geometry, std::size_t rows, std::size_t columns_per_call)
       : geometry_(geometry.validated()),
+        rows_(rows),
         columns_per_call_(columns_per_call),
-        sums_(checked_product(geometry.groups(), checked_product(geometry.cols(), geometry.cols(), "second moments"),
+        sums_(checked_product(geometry.groups(), checked_product(rows, geometry.cols(), "second moments"),
                               "second moments")) {
     require(columns_per_call > 0, errc::bad_params, "second moments of 0 columns per call");
   }
@@ -86,24 +87,47 @@ class moment_sums {
   [[nodiscard]] const layer_geometry& geometry() const noexcept { return geometry_; }
   [[nodiscard]] std::size_t columns() const noexcept { return columns_; }
 
-  /// Adds x x^T, of which only the lower triangle is kept up.
+  /// Adds x x^T, of which only the lower triangle is kept up; there are as many rows as columns of the weights.
   template <scalar T, class X>
   void add(const X& x, executor_ref exec) {
     x.require_columns(geometry_);
-    add_products<T>(choose(x.count(geometry_)), x, static_cast<const X*>(nullptr), exec);
+    add_products<T>(
+        choose(x.count(geometry_)), x,
+        [](std::size_t, std::span<const std::size_t>, const T* inputs) { return inputs; }, true, exec);
   }
 
-  /// Adds x y^T. Throws bad_shape when there are not as many columns of both.
+  /// Adds (w y) x^T for weights w of the layer; there are as many rows as outputs of a group. Throws bad_shape when
+  /// there are not as many columns of both.
   template <scalar T, class X>
-  void add(const X& x, const X& y, executor_ref exec) {
-    x.require_columns(geometry_);
+  void add_outputs(const matrix_view<const T>& w, const X& y, const X& x, executor_ref exec) {
+    require(w.rows() == geometry_.rows() && w.cols() == geometry_.cols(), errc::bad_shape, "weights of ", w.rows(),
+            " x ", w.cols(), " for a layer of ", geometry_.rows(), " x ", geometry_.cols());
     y.require_columns(geometry_);
-    require(x.count(geometry_) == y.count(geometry_), errc::bad_shape, "calibration inputs of ", x.count(geometry_),
-            " columns beside ", y.count(geometry_));
-    add_products<T>(choose(x.count(geometry_)), x, &y, exec);
+    x.require_columns(geometry_);
+    require(x.count(geometry_) == y.count(geometry_), errc::bad_shape, "calibration inputs of ", y.count(geometry_),
+            " columns beside ", x.count(geometry_));
+    const kernel_table<T>& kernels = bitpq::kernels<T>();
+    const std::size_t cols = geometry_.cols(), each = (std::min)(kernels.panel, slice);
+    aligned_buffer<T> weights(w.size()), outputs(rows_ * ld);
+    for (std::size_t r = 0; r < w.rows(); ++r)
+      for (std::size_t c = 0; c < cols; ++c) weights[r * cols + c] = w(r, c);
+    std::vector<aligned_buffer<T>> panels(exec.concurrency());
+    for (aligned_buffer<T>& panel : panels) panel = aligned_buffer<T>(cols * kernels.panel);
+    const auto outputs_of = [&](std::size_t group, std::span<const std::size_t> columns, const T*) {
+      exec.bulk(ceil_div(columns.size(), each), [&](std::size_t worker, std::size_t task) {
+        const auto some = columns.subspan(task * each, (std::min)(each, columns.size() - task * each));
+        T* const panel = panels[worker].data();
+        y.pack(geometry_, group, some, panel, kernels.panel);
+        kernels.gemm_panel(weights.data() + group * rows_ * cols, static_cast<std::ptrdiff_t>(cols), panel,
+                           kernels.panel, outputs.data() + task * each, static_cast<std::ptrdiff_t>(ld), rows_,
+                           some.size(), cols, false);
+      });
+      return static_cast<const T*>(outputs.data());
+    };
+    add_products<T>(choose(x.count(geometry_)), x, outputs_of, false, exec);
   }
 
-  /// The means, groups x cols x cols; the sums are gone. With `symmetric` the lower triangle is mirrored. Throws
+  /// The means, groups x rows x cols; the sums are gone. With `symmetric` the lower triangle is mirrored. Throws
   /// bad_params when nothing was added.
   [[nodiscard]] aligned_buffer<double> take(bool symmetric) {
     require(columns_ > 0, errc::bad_params, "no calibration input for a layer of ", geometry_.in_channels,
@@ -132,29 +156,30 @@ class moment_sums {
     return chosen;
   }
 
-  /// y null: x itself, and only the lower triangle.
-  template <scalar T, class X>
-  void add_products(const std::vector<std::size_t>& columns, const X& x, const X* y, executor_ref exec) {
+  /// `left_of(group, columns, inputs)` gives the left factors on some columns, rows x ld, whose inputs are given too.
+  /// With `lower` only the lower triangle.
+  template <scalar T, class X, class Left>
+  void add_products(const std::vector<std::size_t>& columns, const X& x, const Left& left_of, bool lower,
+                    executor_ref exec) {
     const kernel_table<T>& kernels = bitpq::kernels<T>();
     const std::size_t cols = geometry_.cols(), panels = ceil_div(cols, kernels.panel);
     const std::size_t block = cols > 1024 ? 128 : 48;  // rows of a task, which stay in its core's cache
-    const std::size_t blocks = ceil_div(cols, block);
-    aligned_buffer<T> left(cols * ld), right(y == nullptr ? 0 : cols * ld), packed(panels * kernels.panel * chunk);
+    const std::size_t blocks = ceil_div(rows_, block);
+    aligned_buffer<T> inputs(cols * ld), packed(panels * kernels.panel * chunk);
     std::vector<aligned_buffer<T>> scratch(exec.concurrency());
     for (aligned_buffer<T>& s : scratch) s = aligned_buffer<T>(block * kernels.panel);
     for (std::size_t group = 0; group < geometry_.groups(); ++group)
       for (std::size_t first = 0; first < columns.size(); first += chunk) {
-        const std::size_t n = (std::min)(chunk, columns.size() - first);
-        exec.bulk(ceil_div(n, slice), [&](std::size_t, std::size_t s) {
-          const auto some = std::span(columns).subspan(first + s * slice, (std::min)(slice, n - s * slice));
-          x.pack(geometry_, group, some, left.data() + s * slice, ld);
-          if (y != nullptr) y->pack(geometry_, group, some, right.data() + s * slice, ld);
+        const auto some = std::span(columns).subspan(first, (std::min)(chunk, columns.size() - first));
+        exec.bulk(ceil_div(some.size(), slice), [&](std::size_t, std::size_t s) {
+          x.pack(geometry_, group, some.subspan(s * slice, (std::min)(slice, some.size() - s * slice)),
+                 inputs.data() + s * slice, ld);
         });
-        const aligned_buffer<T>& other = y == nullptr ? left : right;
-        exec.bulk(panels, [&](std::size_t, std::size_t p) { pack_panel(kernels, other, p, n, packed); });
+        const T* const left = left_of(group, some, static_cast<const T*>(inputs.data()));
+        exec.bulk(panels, [&](std::size_t, std::size_t p) { pack_panel(kernels, inputs, p, some.size(), packed); });
         exec.bulk(blocks, [&](std::size_t worker, std::size_t task) {  // the longest rows first
           const std::size_t top = (blocks - 1 - task) * block;
-          add_rows(kernels, group, top, (std::min)(cols, top + block), n, left, packed, y == nullptr,
+          add_rows(kernels, group, top, (std::min)(rows_, top + block), some.size(), left, packed, lower,
                    scratch[worker].data());
         });
       }
@@ -174,17 +199,17 @@ class moment_sums {
         for (std::size_t c = c0; c < (std::min)(c0 + tile, n); ++c) to[c * panel + lane] = from[lane * ld + c];
   }
 
-  /// Adds the products of rows [first, last) with all others, or with those up to themselves.
+  /// Adds the products of rows [first, last) with all inputs, or with those up to themselves.
   template <scalar T>
   void add_rows(const kernel_table<T>& kernels, std::size_t group, std::size_t first, std::size_t last, std::size_t n,
-                const aligned_buffer<T>& rows, const aligned_buffer<T>& packed, bool lower, T* products) {
+                const T* rows, const aligned_buffer<T>& packed, bool lower, T* products) {
     const std::size_t cols = geometry_.cols(), panel = kernels.panel;
     for (std::size_t at = 0; at < (lower ? last : cols); at += panel) {
       const std::size_t lanes = (std::min)(panel, cols - at), top = lower ? (std::max)(first, at) : first;
-      kernels.gemm_panel(rows.data() + top * ld, static_cast<std::ptrdiff_t>(ld), packed.data() + at * chunk, panel,
-                         products, static_cast<std::ptrdiff_t>(panel), last - top, lanes, n, false);
+      kernels.gemm_panel(rows + top * ld, static_cast<std::ptrdiff_t>(ld), packed.data() + at * chunk, panel, products,
+                         static_cast<std::ptrdiff_t>(panel), last - top, lanes, n, false);
       for (std::size_t r = top; r < last; ++r) {
-        double* const sum = sums_.data() + (group * cols + r) * cols + at;
+        double* const sum = sums_.data() + (group * rows_ + r) * cols + at;
         const T* const product = products + (r - top) * panel;
         for (std::size_t lane = 0; lane < lanes; ++lane) sum[lane] += static_cast<double>(product[lane]);
       }
@@ -205,8 +230,9 @@ class moment_sums {
   }
 
   layer_geometry geometry_;
+  std::size_t rows_;
   std::size_t columns_per_call_;
-  aligned_buffer<double> sums_;  // groups x cols x cols
+  aligned_buffer<double> sums_;  // groups x rows x cols
   std::size_t columns_ = 0;
 };
 

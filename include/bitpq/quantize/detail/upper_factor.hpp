@@ -13,7 +13,6 @@
 #include <Eigen/Core>
 
 #include <algorithm>
-#include <numeric>
 
 namespace bitpq {
 inline namespace v1 {
@@ -32,8 +31,7 @@ class upper_factor {
     exec.bulk(n, [&](std::size_t, std::size_t i) {
       for (std::size_t j = i; j < n; ++j) values_[i * stride_ + j] = at(i, j);
     });
-    const std::size_t block = round_up(std::size_t{128}, kernels_->panel);
-    for (std::size_t k = round_up(n, block); k > 0; k -= block) eliminate(k - block, (std::min)(k, n), exec);
+    for (std::size_t k = round_up(n, block()); k > 0; k -= block()) eliminate(k - block(), (std::min)(k, n), exec);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return n_; }
@@ -43,68 +41,90 @@ class upper_factor {
   }
 
   /// Solves X H = B in place: `b` is rows x n, contiguous, and becomes X. Rows do not depend on each other.
-  /// O(rows n^2), in loops that the compiler may vectorise.
+  /// O(2 rows n^2).
   void solve_left(double* b, std::size_t rows, executor_ref exec) const {
-    constexpr std::size_t run = 32;  // rows of a task
-    exec.bulk(ceil_div(rows, run), [&](std::size_t, std::size_t task) {
-      double* const x = b + task * run * n_;
-      const std::size_t count = (std::min)(run, rows - task * run);
-      solve_rows(x, count);
-    });
+    aligned_buffer<double> x(checked_product(rows, stride_, "solution of a linear system"));
+    for (std::size_t r = 0; r < rows; ++r) std::copy_n(b + r * n_, n_, x.data() + r * stride_);
+    const std::size_t blocks = ceil_div(n_, block());
+    for (std::size_t k = blocks; k-- > 0;) {  // Y A^T = B, from the last columns to the first
+      const std::size_t first = k * block(), width = (std::min)(block(), n_ - first);
+      multiply_block(x.data(), rows, first, inverse_of_diagonal(first, width, true), exec);
+      take_off_before(
+          x.data(), [rows](std::size_t) { return rows; }, first, width, exec);
+    }
+    for (std::size_t k = 0; k < blocks; ++k) {  // X A = Y, from the first columns to the last
+      const std::size_t first = k * block(), width = (std::min)(block(), n_ - first);
+      multiply_block(x.data(), rows, first, inverse_of_diagonal(first, width, false), exec);
+      take_off_behind(x.data(), rows, first, width, exec);
+    }
+    for (std::size_t r = 0; r < rows; ++r) std::copy_n(x.data() + r * stride_, n_, b + r * n_);
   }
 
  private:
-  /// Y A^T = b from the last column to the first, then X A = Y from the first to the last; each row of A is read once
-  /// for all `count` rows.
-  void solve_rows(double* x, std::size_t count) const {
-    for (std::size_t j = n_; j-- > 0;) {
-      const double* const a = values_.data() + j * stride_;
-      for (std::size_t r = 0; r < count; ++r) {
-        double* const row = x + r * n_;
-        row[j] -= std::inner_product(row + j + 1, row + n_, a + j + 1, 0.0);
-        row[j] /= a[j];
-      }
-    }
-    for (std::size_t j = 0; j < n_; ++j) {
-      const double* const a = values_.data() + j * stride_;
-      for (std::size_t r = 0; r < count; ++r) {
-        double* const row = x + r * n_;
-        row[j] /= a[j];
-        for (std::size_t i = j + 1; i < n_; ++i) row[i] -= row[j] * a[i];
-      }
-    }
+  /// Columns that are eliminated at a time.
+  [[nodiscard]] std::size_t block() const noexcept { return round_up(std::size_t{128}, kernels_->panel); }
+
+  /// A matrix of width x width, its rows padded to whole panels.
+  struct square {
+    std::size_t width, padded;
+    aligned_buffer<double> values;
+  };
+
+  /// Columns [first, first + width) of x (rows x stride_) times m.
+  void multiply_block(double* x, std::size_t rows, std::size_t first, const square& m, executor_ref exec) const {
+    constexpr std::size_t run = 64;  // rows of a task
+    const std::size_t panel = kernels_->panel;
+    exec.bulk(ceil_div(rows, run), [&](std::size_t, std::size_t task) {
+      const std::size_t count = (std::min)(run, rows - task * run);
+      double* const from = x + task * run * stride_ + first;
+      aligned_buffer<double> product(count * m.padded);
+      for (std::size_t c = 0; c < m.padded; c += panel)
+        kernels_->gemm_panel(from, static_cast<std::ptrdiff_t>(stride_), m.values.data() + c, m.padded,
+                             product.data() + c, static_cast<std::ptrdiff_t>(m.padded), count, panel, m.width, false);
+      for (std::size_t r = 0; r < count; ++r) std::copy_n(product.data() + r * m.padded, m.width, from + r * stride_);
+    });
   }
 
-  /// Factorises the columns [first, last), given that those behind are done, and takes them off what lies before.
-  void eliminate(std::size_t first, std::size_t last, executor_ref exec) {
-    const std::size_t width = last - first, panel = kernels_->panel;
-    const aligned_buffer<double> inverse = factorise_diagonal(first, width);
-    const std::size_t padded = round_up(width, panel);
-    constexpr std::size_t run = 64;  // rows of a task
-    exec.bulk(ceil_div(first, run), [&](std::size_t, std::size_t task) {
-      const std::size_t row = task * run, rows = (std::min)(run, first - row);
-      aligned_buffer<double> solved(rows * padded);
-      for (std::size_t c = 0; c < padded; c += panel)
-        kernels_->gemm_panel(&values_[row * stride_ + first], static_cast<std::ptrdiff_t>(stride_), inverse.data() + c,
-                             padded, solved.data() + c, static_cast<std::ptrdiff_t>(padded), rows, panel, width, false);
-      for (std::size_t r = 0; r < rows; ++r)
-        std::copy_n(solved.data() + r * padded, width, &values_[(row + r) * stride_ + first]);
-    });
+  /// Columns before `first` less x_J A_{<J,J}^T, J the columns [first, first + width): of a panel of columns that ends
+  /// before column c, in the first rows_of(c) rows.
+  template <class Rows>
+  void take_off_before(double* x, const Rows& rows_of, std::size_t first, std::size_t width, executor_ref exec) const {
+    const std::size_t panel = kernels_->panel;
     exec.bulk(ceil_div(first, panel), [&](std::size_t, std::size_t task) {
       const std::size_t column = task * panel, columns = (std::min)(panel, first - column);
       aligned_buffer<double> packed(width * panel);
       for (std::size_t k = 0; k < width; ++k)
         for (std::size_t lane = 0; lane < columns; ++lane)
           packed[k * panel + lane] = -values_[(column + lane) * stride_ + first + k];
-      kernels_->gemm_panel(values_.data() + first, static_cast<std::ptrdiff_t>(stride_), packed.data(), panel,
-                           values_.data() + column, static_cast<std::ptrdiff_t>(stride_), column + columns, panel,
-                           width, true);
+      kernels_->gemm_panel(x + first, static_cast<std::ptrdiff_t>(stride_), packed.data(), panel, x + column,
+                           static_cast<std::ptrdiff_t>(stride_), rows_of(column + columns), panel, width, true);
     });
   }
 
-  /// Factorises the diagonal block at `first`; returns the transposed inverse of the factor, its rows padded to whole
-  /// panels.
-  aligned_buffer<double> factorise_diagonal(std::size_t first, std::size_t width) {
+  /// Columns behind J less x_J A_{J,>J}, in all rows.
+  void take_off_behind(double* x, std::size_t rows, std::size_t first, std::size_t width, executor_ref exec) const {
+    const std::size_t panel = kernels_->panel, behind = first + width;
+    if (behind == n_) return;
+    aligned_buffer<double> negative(rows * width);
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t k = 0; k < width; ++k) negative[r * width + k] = -x[r * stride_ + first + k];
+    exec.bulk(ceil_div(n_ - behind, panel), [&](std::size_t, std::size_t task) {
+      const std::size_t column = behind + task * panel;
+      kernels_->gemm_panel(negative.data(), static_cast<std::ptrdiff_t>(width), &values_[first * stride_ + column],
+                           stride_, x + column, static_cast<std::ptrdiff_t>(stride_), rows, panel, width, true);
+    });
+  }
+
+  /// Factorises the columns [first, last), given that those behind are done, and takes them off what lies before.
+  void eliminate(std::size_t first, std::size_t last, executor_ref exec) {
+    const std::size_t width = last - first;
+    factorise_diagonal(first, width);
+    multiply_block(values_.data(), first, first, inverse_of_diagonal(first, width, true), exec);
+    take_off_before(
+        values_.data(), [](std::size_t end) { return end; }, first, width, exec);
+  }
+
+  void factorise_diagonal(std::size_t first, std::size_t width) {
     const auto n = static_cast<Eigen::Index>(width);
     // Read backwards, an upper factor is a lower one.
     const auto at = [&](Eigen::Index i, Eigen::Index j) -> double& {
@@ -120,14 +140,24 @@ class upper_factor {
     const Eigen::MatrixXd lower = llt.matrixL();
     for (Eigen::Index i = 0; i < n; ++i)
       for (Eigen::Index j = 0; j <= i; ++j) at(i, j) = lower(i, j);
-    const Eigen::MatrixXd inverse = lower.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(n, n));
-    const std::size_t padded = round_up(width, kernels_->panel);
-    aligned_buffer<double> transposed(width * padded);
+  }
+
+  /// The inverse of the diagonal block of A at `first`, or its transpose.
+  [[nodiscard]] square inverse_of_diagonal(std::size_t first, std::size_t width, bool transposed) const {
+    const auto n = static_cast<Eigen::Index>(width);
+    Eigen::MatrixXd upper(n, n);
+    for (Eigen::Index i = 0; i < n; ++i)
+      for (Eigen::Index j = 0; j < n; ++j)
+        upper(i, j) = (*this)(first + static_cast<std::size_t>(i), first + static_cast<std::size_t>(j));
+    const Eigen::MatrixXd inverse = upper.triangularView<Eigen::Upper>().solve(Eigen::MatrixXd::Identity(n, n));
+    square result{width, round_up(width, kernels_->panel), {}};
+    result.values = aligned_buffer<double>(width * result.padded);
     for (std::size_t i = 0; i < width; ++i)
-      for (std::size_t j = 0; j < width; ++j)
-        transposed[i * padded + j] =
-            inverse(static_cast<Eigen::Index>(width - 1 - j), static_cast<Eigen::Index>(width - 1 - i));
-    return transposed;
+      for (std::size_t j = 0; j < width; ++j) {
+        const auto row = static_cast<Eigen::Index>(i), column = static_cast<Eigen::Index>(j);
+        result.values[i * result.padded + j] = transposed ? inverse(column, row) : inverse(row, column);
+      }
+    return result;
   }
 
   const kernel_table<double>* kernels_;
