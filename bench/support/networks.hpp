@@ -21,6 +21,7 @@ struct layer {
   std::size_t small_block = 4;  ///< block sizes: 9 and 18 for 3 x 3 windows, 4 and 8 otherwise
   std::size_t large_block = 4;  ///< equal where there is only one
   bool compressed = true;       ///< whether the usual recipes compress it: not a first 7 x 7
+  std::size_t copies = 1;       ///< layers of this shape
 
   [[nodiscard]] bool is_linear() const { return geometry.type == bitpq::layer_geometry::kind::linear; }
   [[nodiscard]] std::size_t output_columns() const {
@@ -66,7 +67,11 @@ class network_builder {
     const auto same = [&](const layer& other) {
       return other.geometry == l.geometry && other.size == l.size && other.columns == l.columns;
     };
-    if (std::none_of(network_.layers.begin(), network_.layers.end(), same)) network_.layers.push_back(std::move(l));
+    const auto first = std::find_if(network_.layers.begin(), network_.layers.end(), same);
+    if (first == network_.layers.end())
+      network_.layers.push_back(std::move(l));
+    else
+      ++first->copies;
   }
 
   network network_;
@@ -83,14 +88,17 @@ inline network resnet18() {
     net.conv(at + "0.conv1", size, in, out, {3, stride, 1});
     net.conv(at + "0.conv2", size / stride, out, out, {3, 1, 1});
     if (stride == 2) net.conv(at + "0.downsample.0", size, in, out, {1, 2});
-    in = out;
     size /= stride;
+    net.conv(at + "1.conv1", size, out, out, {3, 1, 1});
+    net.conv(at + "1.conv2", size, out, out, {3, 1, 1});
+    in = out;
   }
   net.linear("fc", 512, 1000, 1, 4);
   return net.take();
 }
 
 inline network resnet50() {
+  constexpr std::size_t blocks[] = {3, 4, 6, 3};
   network_builder net("resnet50");
   net.conv("conv1", 224, 3, 64, {7, 2, 3});
   std::size_t in = 64;
@@ -102,8 +110,12 @@ inline network resnet50() {
     net.conv(at + "0.conv3", size / stride, mid, out);
     net.conv(at + "0.downsample.0", size, in, out, {1, stride});
     size /= stride;
-    net.conv(at + "1.conv1", size, out, mid);
-    net.conv(at + "1.conv2", size, mid, mid, {3, 1, 1});
+    for (std::size_t block = 1; block < blocks[stage - 1]; ++block) {
+      const std::string block_at = at + std::to_string(block) + ".";
+      net.conv(block_at + "conv1", size, out, mid);
+      net.conv(block_at + "conv2", size, mid, mid, {3, 1, 1});
+      net.conv(block_at + "conv3", size, mid, out);
+    }
     in = out;
   }
   net.linear("fc", 2048, 1000, 1, 4);

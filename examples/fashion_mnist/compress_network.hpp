@@ -34,9 +34,8 @@ struct calibration_images {
   }
 };
 
-/// Block size and codebook of a layer: a codeword is one row of a 3 x 3 kernel, or two inputs of a 1 x 1 or linear
-/// layer. The widest layers hold three quarters of the weights and bear the smallest codes; there a codebook of 32 also
-/// makes look-up tables pay. docs/adr/0009-demo-settings.md has the figures.
+/// A codeword is a 3 x 3 kernel, or four inputs of a 1 x 1 or linear layer; there are up to 256 of them.
+/// docs/adr/0009-demo-settings.md has the figures.
 inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry, bool preserve_outputs) {
   bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, geometry);
   if (!preserve_outputs) {
@@ -44,13 +43,10 @@ inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry, bool
     params.refinement = {};
     params.max_iterations = 100;
   }
-  const bool window = geometry.window() > 1, wide = geometry.rows() >= 192;
-  params.block_size = window ? 3 : 2;
-  params.codewords = window ? (wide ? 32 : 128) : 64;
   return params;
 }
 
-/// Every layer but the stem (288 weights that all the rest depends on): outputs preserved, means included, or by plain
+/// Every layer but the stem (288 weights that all the rest depends on): towards the teacher's outputs, or by plain
 /// k-means on the weights, at the same size.
 inline compressed_network compress(const engine::network& original, bool preserve_outputs,
                                    const calibration_images& data, std::uint64_t seed, bitpq::executor_ref exec,
