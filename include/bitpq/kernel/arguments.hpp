@@ -87,9 +87,6 @@ struct int8_product {
   bool accumulate;  ///< else sums are written only
 };
 
-/// The most codes whose rows add_block_gradient multiplies at once: rows of its scratch.
-inline constexpr std::size_t max_gradient_codes = 4;
-
 /// One block position of a codeword gradient, over n columns, whole vectors: code codes[i], i < count, is named by the
 /// rows rows[ends[i - 1]] .. rows[ends[i]] of y, where ends[-1] is 0; none of these runs is empty.
 template <scalar T>
@@ -102,8 +99,7 @@ struct gradient_block {
   std::size_t count;
   const T* x;  ///< what the block reads: `width` rows at stride ldx
   std::size_t ldx, width, n;
-  T* scratch;  ///< max_gradient_codes x n
-  T* sums;     ///< codeword k's begin at k * d sums of a vector each, or of one element each unless by_lane
+  T* sums;  ///< codeword k's begin at k * d sums of a vector each, or of one element each unless by_lane
   std::size_t d;
   bool by_lane;
 };

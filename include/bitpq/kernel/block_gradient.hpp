@@ -13,72 +13,54 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// dst[c] = the sum of Count rows of y, or that added to what dst holds.
-template <std::size_t Count, bool Accumulate, scalar T, class Arch>
-BITPQ_FORCE_INLINE void add_few_rows(const T* y, std::size_t ldy, const std::uint32_t* rows, std::size_t n,
+/// Vectors of a row that are summed at a time: so few that a processor begins the next sums while it multiplies these.
+template <class Arch>
+inline constexpr std::size_t gradient_vectors = register_tile<Arch>::vectors;
+
+/// The sum of `count` rows of y, Vectors vectors of each: where the only one lies, else in dst.
+template <std::size_t Vectors, scalar T, class Arch>
+BITPQ_FORCE_INLINE const T* sum_rows(const T* y, std::size_t ldy, const std::uint32_t* rows, std::size_t count,
                                      T* BITPQ_RESTRICT dst) noexcept {
   using s = simd<T, Arch>;
-  const T* from[Count];
+  const T* from = y + std::size_t{rows[0]} * ldy;
+  if (count == 1) return from;
+  typename s::vec sum[Vectors];
   BITPQ_UNROLL
-  for (std::size_t i = 0; i < Count; ++i) from[i] = y + std::size_t{rows[i]} * ldy;
-  for (std::size_t c = 0; c < n; c += s::size) {
-    typename s::vec sum = s::load(Accumulate ? dst + c : from[0] + c);
+  for (std::size_t v = 0; v < Vectors; ++v) sum[v] = s::load(from + v * s::size);
+  for (std::size_t r = 1; r < count; ++r) {
+    from = y + std::size_t{rows[r]} * ldy;
     BITPQ_UNROLL
-    for (std::size_t i = Accumulate ? 0 : 1; i < Count; ++i) sum = s::add(sum, s::load(from[i] + c));
-    s::store(dst + c, sum);
+    for (std::size_t v = 0; v < Vectors; ++v) sum[v] = s::add(sum[v], s::load(from + v * s::size));
   }
-}
-
-/// The sum of `count` rows of y: where the only one lies, else in `dst`.
-template <scalar T, class Arch>
-BITPQ_FORCE_INLINE const T* sum_rows(const T* y, std::size_t ldy, const std::uint32_t* rows, std::size_t count,
-                                     std::size_t n, T* dst) noexcept {
-  switch (count) {
-    case 1: return y + std::size_t{rows[0]} * ldy;
-    case 2: add_few_rows<2, false, T, Arch>(y, ldy, rows, n, dst); return dst;
-    case 3: add_few_rows<3, false, T, Arch>(y, ldy, rows, n, dst); return dst;
-    default: add_few_rows<4, false, T, Arch>(y, ldy, rows, n, dst);
-  }
-  for (rows += 4, count -= 4; count >= 4; rows += 4, count -= 4) add_few_rows<4, true, T, Arch>(y, ldy, rows, n, dst);
-  if (count == 3)
-    add_few_rows<3, true, T, Arch>(y, ldy, rows, n, dst);
-  else if (count == 2)
-    add_few_rows<2, true, T, Arch>(y, ldy, rows, n, dst);
-  else if (count == 1)
-    add_few_rows<1, true, T, Arch>(y, ldy, rows, n, dst);
+  BITPQ_UNROLL
+  for (std::size_t v = 0; v < Vectors; ++v) s::store(dst + v * s::size, sum[v]);
   return dst;
 }
 
-/// Adds the products of Codes rows with Width rows of x to the sums of each.
-template <std::size_t Codes, std::size_t Width, scalar T, class Arch>
-BITPQ_FORCE_INLINE void add_row_products(const T* const (&left)[Codes], const T* x, std::size_t ldx, std::size_t n,
-                                         T* const (&sums)[Codes], bool by_lane) noexcept {
+/// total[k][w] += the sums of the rows of Codes codes from k on, times Width rows of x; Vectors vectors from column c
+/// on.
+template <std::size_t Codes, std::size_t Width, std::size_t Vectors, scalar T, class Arch>
+BITPQ_FORCE_INLINE void multiply_sums(const gradient_block<T>& b, std::size_t k, const T* x, std::size_t c,
+                                      typename simd<T, Arch>::vec (&total)[Codes][Width]) noexcept {
   using s = simd<T, Arch>;
-  typename s::vec total[Codes][Width];
+  const std::size_t ldx = b.ldx;
+  T sums[Codes][Vectors * s::size];
+  const T* left[Codes];
   BITPQ_UNROLL
-  for (std::size_t k = 0; k < Codes; ++k) {
-    BITPQ_UNROLL
-    for (std::size_t w = 0; w < Width; ++w) total[k][w] = s::set(T{0});
+  for (std::size_t i = 0; i < Codes; ++i) {
+    const std::size_t begin = k + i == 0 ? 0 : b.ends[k + i - 1];
+    left[i] = sum_rows<Vectors, T, Arch>(b.y + c, b.ldy, b.rows + begin, b.ends[k + i] - begin, sums[i]);
   }
-  for (std::size_t c = 0; c < n; c += s::size) {
+  for (std::size_t v = 0; v < Vectors; ++v) {
     typename s::vec value[Codes];
     BITPQ_UNROLL
-    for (std::size_t k = 0; k < Codes; ++k) value[k] = s::load(left[k] + c);
+    for (std::size_t i = 0; i < Codes; ++i) value[i] = s::load(left[i] + v * s::size);
     BITPQ_UNROLL
     for (std::size_t w = 0; w < Width; ++w) {
-      const typename s::vec right = s::load(x + w * ldx + c);
+      const typename s::vec right = s::load(x + w * ldx + c + v * s::size);
+      keep_loop();  // else it is read again for each product
       BITPQ_UNROLL
-      for (std::size_t k = 0; k < Codes; ++k) total[k][w] = s::fma(value[k], right, total[k][w]);
-    }
-  }
-  BITPQ_UNROLL
-  for (std::size_t k = 0; k < Codes; ++k) {
-    BITPQ_UNROLL
-    for (std::size_t w = 0; w < Width; ++w) {
-      if (by_lane)
-        s::store(sums[k] + w * s::size, s::add(s::load(sums[k] + w * s::size), total[k][w]));
-      else
-        sums[k][w] += s::sum(total[k][w]);
+      for (std::size_t i = 0; i < Codes; ++i) total[i][w] = s::fma(value[i], right, total[i][w]);
     }
   }
 }
@@ -86,22 +68,36 @@ BITPQ_FORCE_INLINE void add_row_products(const T* const (&left)[Codes], const T*
 /// The codes [k, k + Codes) of a list with Width rows of the block from `first` on.
 template <std::size_t Codes, std::size_t Width, scalar T, class Arch>
 BITPQ_FORCE_INLINE void add_codes(const gradient_block<T>& b, std::size_t k, std::size_t first) noexcept {
-  const std::size_t step = b.by_lane ? simd<T, Arch>::size : 1;
-  const T* left[Codes];
-  T* sums[Codes];
+  using s = simd<T, Arch>;
+  constexpr std::size_t vectors = gradient_vectors<Arch>;
+  const T* const x = b.x + first * b.ldx;
+  typename s::vec total[Codes][Width];
   BITPQ_UNROLL
   for (std::size_t i = 0; i < Codes; ++i) {
-    const std::size_t begin = k + i == 0 ? 0 : b.ends[k + i - 1];
-    left[i] = sum_rows<T, Arch>(b.y, b.ldy, b.rows + begin, b.ends[k + i] - begin, b.n, b.scratch + i * b.n);
-    sums[i] = b.sums + (std::size_t{b.codes[k + i]} * b.d + first) * step;
+    BITPQ_UNROLL
+    for (std::size_t w = 0; w < Width; ++w) total[i][w] = s::set(T{0});
   }
-  add_row_products<Codes, Width, T, Arch>(left, b.x + first * b.ldx, b.ldx, b.n, sums, b.by_lane);
+  std::size_t c = 0;
+  for (; c + vectors * s::size <= b.n; c += vectors * s::size)
+    multiply_sums<Codes, Width, vectors, T, Arch>(b, k, x, c, total);
+  for (; c < b.n; c += s::size) multiply_sums<Codes, Width, 1, T, Arch>(b, k, x, c, total);
+  BITPQ_UNROLL
+  for (std::size_t i = 0; i < Codes; ++i) {
+    T* const sums = b.sums + (std::size_t{b.codes[k + i]} * b.d + first) * (b.by_lane ? s::size : 1);
+    BITPQ_UNROLL
+    for (std::size_t w = 0; w < Width; ++w) {
+      if (b.by_lane)
+        s::store(sums + w * s::size, s::add(s::load(sums + w * s::size), total[i][w]));
+      else
+        sums[w] += s::sum(total[i][w]);
+    }
+  }
 }
 
 template <std::size_t Width, scalar T, class Arch>
 void add_rows_of_block(const gradient_block<T>& b, std::size_t first) noexcept {
   constexpr std::size_t sums = register_tile<Arch>::rows * register_tile<Arch>::vectors, fitting = sums / Width;
-  constexpr std::size_t codes = fitting < 1 ? 1 : fitting > max_gradient_codes ? max_gradient_codes : fitting;
+  constexpr std::size_t codes = fitting < 1 ? 1 : fitting > 4 ? 4 : fitting;
   std::size_t k = 0;
   for (; k + codes <= b.count; k += codes) add_codes<codes, Width, T, Arch>(b, k, first);
   for (; k < b.count; ++k) add_codes<1, Width, T, Arch>(b, k, first);

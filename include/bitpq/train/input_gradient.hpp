@@ -7,9 +7,12 @@
 #include <bitpq/core/executor.hpp>
 #include <bitpq/core/scratch.hpp>
 #include <bitpq/kernel/dispatch.hpp>
+#include <bitpq/kernel/im2col.hpp>
 #include <bitpq/train/detail/checks.hpp>
 #include <bitpq/train/detail/layer_columns.hpp>
 
+#include <array>
+#include <numeric>
 #include <type_traits>
 
 namespace bitpq {

@@ -56,10 +56,11 @@ class code_lists {
   template <scalar T>
   void sort(const pq_matrix<T>& w, std::size_t list, std::uint32_t* begins) noexcept {
     const std::size_t first = list / row_codes_ * rows_each_, position = list % row_codes_;
-    const auto code = [&](std::size_t r) { return w.codes()[(first + r) * row_codes_ + position]; };
     const std::size_t codewords = w.format().codewords;
+    std::uint32_t* const rows = rows_.data() + list * rows_each_;
     std::fill_n(begins, codewords + 1, 0U);
-    for (std::size_t r = 0; r < rows_each_; ++r) ++begins[std::size_t{code(r)} + 1];
+    for (std::size_t r = 0; r < rows_each_; ++r)
+      ++begins[std::size_t{w.codes()[(first + r) * row_codes_ + position]} + 1];
     std::size_t count = 0;
     for (std::size_t k = 0; k < codewords; ++k) {
       if (begins[k + 1] > 0) {
@@ -70,7 +71,7 @@ class code_lists {
     }
     counts_[list] = count;
     for (std::size_t r = 0; r < rows_each_; ++r)
-      rows_[list * rows_each_ + begins[code(r)]++] = static_cast<std::uint32_t>(r);
+      rows[begins[w.codes()[(first + r) * row_codes_ + position]]++] = static_cast<std::uint32_t>(r);
   }
 
   std::size_t rows_each_, row_codes_, most_;

@@ -23,9 +23,8 @@ class gradient_tasks {
   gradient_tasks(const code_format& format, std::size_t groups, std::size_t columns, std::size_t element_size)
       : columns_(columns), items_(groups * format.blocks()), rows_(format.rows / groups) {
     constexpr std::size_t cache = std::size_t{1} << 19;  // bytes of output gradients that are read again and again
-    const std::size_t most = std::clamp(cache / (rows_ * element_size), widest_vector, std::size_t{512});
-    const std::size_t chunks = ceil_div(columns, most / widest_vector * widest_vector);
-    width_ = round_up(ceil_div(columns, chunks), widest_vector);
+    const std::size_t most = std::clamp(cache / (rows_ * element_size), unit, std::size_t{512});
+    width_ = round_up(ceil_div(columns, ceil_div(columns, most / unit * unit)), unit);
     // A task has sums of its own, in double precision: together they take no more than the weights' gradient would.
     const std::size_t codebooks = format.books() * format.codewords * format.block_size;
     const std::size_t tasks = std::clamp(format.rows * format.cols / (2 * codebooks), std::size_t{1}, most_tasks);
@@ -46,7 +45,7 @@ class gradient_tasks {
   }
 
  private:
-  static constexpr std::size_t widest_vector = 16, most_tasks = 16;
+  static constexpr std::size_t unit = 64, most_tasks = 16;  // 64: whole steps of the kernels, most of which take less
 
   std::size_t columns_, items_, rows_, width_ = 0, chunks_each_ = 0, column_tasks_ = 0, items_each_ = 0;
 };
@@ -57,7 +56,7 @@ struct gradient_memory {
   const kernel_table<T>* kernels;
   std::size_t run;  ///< blocks whose inputs are packed together
   bool by_lane;     ///< sums are kept as vectors, for adding up their lanes takes time
-  aligned_buffer<T> outputs, inputs, scratch, sums;
+  aligned_buffer<T> outputs, inputs, sums;
 
   gradient_memory(const pq_matrix<T>& w, const gradient_tasks& tasks) : kernels(&bitpq::kernels<T>()) {
     constexpr std::size_t packed_bytes = std::size_t{1} << 17, most_sums = std::size_t{1} << 20;
@@ -65,8 +64,7 @@ struct gradient_memory {
     run = (std::max)(std::size_t{1}, packed_bytes / (d * width * sizeof(T)));
     by_lane = values * kernels->lanes * sizeof(T) <= most_sums;
     outputs = aligned_buffer<T>(tasks.rows() * width);
-    inputs = aligned_buffer<T>((std::min)(run * d, w.cols()) * width);
-    scratch = aligned_buffer<T>(max_gradient_codes * width);
+    inputs = aligned_buffer<T>((std::min)(run * d, w.cols()) * width + copy_slack);
     sums = aligned_buffer<T>(values * (by_lane ? kernels->lanes : 1));
   }
 };
@@ -75,7 +73,7 @@ struct gradient_memory {
 template <scalar T, class Chunk>
 class gradient_chunk {
  public:
-  gradient_chunk(const pq_matrix<T>& w, const code_lists& lists, const Chunk& chunk, gradient_memory<T>& memory)
+  gradient_chunk(const pq_matrix<T>& w, const code_lists& lists, Chunk& chunk, gradient_memory<T>& memory)
       : w_(w), lists_(lists), chunk_(chunk), memory_(memory), ld_(round_up(chunk.size(), memory.kernels->lanes)) {}
 
   /// Adds what the block positions [begin, end) of a group bring.
@@ -103,15 +101,14 @@ class gradient_chunk {
   void add_block(const code_list& list, std::size_t stage, std::size_t j, const T* inputs) const noexcept {
     const code_format& f = w_.format();
     const std::size_t book = f.book_of(stage, j) * f.codewords * f.block_size;
-    memory_.kernels->add_block_gradient({memory_.outputs.data(), ld_, list.rows, list.ends, list.codes, list.count,
-                                         inputs, ld_, f.width_of(j), ld_, memory_.scratch.data(),
-                                         memory_.sums.data() + book * (memory_.by_lane ? memory_.kernels->lanes : 1),
-                                         f.block_size, memory_.by_lane});
+    memory_.kernels->add_block_gradient(
+        {memory_.outputs.data(), ld_, list.rows, list.ends, list.codes, list.count, inputs, ld_, f.width_of(j), ld_,
+         memory_.sums.data() + book * (memory_.by_lane ? memory_.kernels->lanes : 1), f.block_size, memory_.by_lane});
   }
 
   const pq_matrix<T>& w_;
   const code_lists& lists_;
-  const Chunk& chunk_;
+  Chunk& chunk_;
   gradient_memory<T>& memory_;
   std::size_t ld_;
 };
@@ -124,7 +121,7 @@ template <scalar T, class Columns>
   const std::size_t blocks = w.format().blocks(), lanes = memory.by_lane ? memory.kernels->lanes : 1;
   std::vector<double> total(w.book().values().size());
   for (std::size_t c = 0; c < task.n; c += tasks.width()) {
-    const typename Columns::chunk chunk(columns, task.first + c, (std::min)(tasks.width(), task.n - c));
+    typename Columns::chunk chunk(columns, task.first + c, (std::min)(tasks.width(), task.n - c));
     const gradient_chunk<T, typename Columns::chunk> products(w, lists, chunk, memory);
     std::fill(memory.sums.begin(), memory.sums.end(), T{0});
     for (std::size_t item = task.begin; item < task.end;) {

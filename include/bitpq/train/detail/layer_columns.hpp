@@ -7,18 +7,16 @@
 #include <bitpq/codec/layer_geometry.hpp>
 #include <bitpq/core/matrix_view.hpp>
 #include <bitpq/core/nchw_view.hpp>
-#include <bitpq/kernel/im2col.hpp>
+#include <bitpq/gemm/input_columns.hpp>
 
 #include <algorithm>
-#include <array>
-#include <numeric>
-#include <vector>
 
 namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Where packed rows go: `ld` elements each, of which those from the last column on are set to zero.
+/// Where packed rows go: `ld` elements each, of which those beyond the last column are set to zero. What lies within
+/// copy_slack elements of the last row may be written too.
 template <scalar T>
 struct packed_rows {
   T* data;
@@ -108,19 +106,12 @@ class pixel_columns {
 
   class chunk {
    public:
-    chunk(const pixel_columns& from, std::size_t first, std::size_t n) : from_(&from), first_(first), n_(n) {
-      std::array<std::size_t, im2col_columns::capacity> columns{};
-      for (std::size_t c = 0; c < n; c += columns.size()) {
-        std::iota(columns.begin(), columns.end(), first + c);
-        slices_.emplace_back(from.x_, from.g_, from.out_,
-                             std::span<const std::size_t>(columns).first((std::min)(columns.size(), n - c)));
-      }
-    }
+    chunk(const pixel_columns& from, std::size_t first, std::size_t n)
+        : from_(&from), first_(first), n_(n), inputs_(from.x_, from.g_, from.out_, first, n) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return n_; }
-    void pack_inputs(std::size_t group, std::size_t k0, std::size_t k1, const packed_rows<T>& to) const noexcept {
-      for (std::size_t s = 0; s < slices_.size(); ++s)
-        slices_[s].pack(from_->x_, from_->g_, group, k0, k1, to.data + s * im2col_columns::capacity, to.ld);
+    void pack_inputs(std::size_t group, std::size_t k0, std::size_t k1, const packed_rows<T>& to) noexcept {
+      inputs_.pack(group, k0, k1, to.data, to.ld);
       for (std::size_t k = 0; k < k1 - k0; ++k) std::fill(to.row(k) + n_, to.row(k) + to.ld, T{0});
     }
     void pack_outputs(std::size_t row, std::size_t rows, const packed_rows<T>& to) const noexcept {
@@ -130,7 +121,7 @@ class pixel_columns {
    private:
     const pixel_columns* from_;
     std::size_t first_, n_;
-    std::vector<im2col_columns> slices_;
+    input_columns<T> inputs_;
   };
 
  private:
