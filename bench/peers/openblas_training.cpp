@@ -44,25 +44,10 @@ struct dense_scatter {
   }
 };
 
-/// The gradient in double precision.
-std::vector<double> expected(const training_fixture& f) {
-  std::vector<double> columns(f.g.cols() * f.plane()), gradients(f.g.rows() * f.plane());
-  std::vector<double> weights(f.g.rows() * f.g.cols()), sums(f.codes.book().values().size());
-  const auto rows = static_cast<int>(f.g.rows()), cols = static_cast<int>(f.g.cols()), n = static_cast<int>(f.plane());
-  for (std::size_t image = 0; image < f.batch; ++image) {
-    f.unfold(image, columns.data(), f.plane());
-    f.gather(image, gradients.data(), f.plane());
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, cols, n, 1.0, gradients.data(), n, columns.data(), n,
-                1.0, weights.data(), cols);
-  }
-  f.scatter(weights.data(), sums);
-  return sums;
-}
-
 void run(benchmark::State& state, const trained_layer& l) {
   openblas_set_num_threads(1);
   const training_fixture f(l);
-  const std::vector<double> want = expected(f);
+  const std::vector<double> want = f.expected();
   std::vector<float> theirs(want.size()), ours;
   std::vector<bench::side> variants;
   for (const bool whole_batch : {false, true})

@@ -6,8 +6,9 @@
 #include "peers/comparison.hpp"
 #include "support/random_layer.hpp"
 
-#include <bitpq/kernel/im2col.hpp>
 #include <bitpq/train/fused_gradient.hpp>
+
+#include <Eigen/Core>
 
 namespace bench {
 
@@ -76,6 +77,21 @@ struct training_fixture {
     std::fill(sums.begin(), sums.end(), T{0});
     for (std::size_t i = 0; i < g.rows() * blocks; ++i)
       for (std::size_t k = 0; k < d; ++k) sums[unpacked[i] * d + k] += weight_gradient[i * d + k];
+  }
+
+  /// The gradient in double precision.
+  [[nodiscard]] std::vector<double> expected() const {
+    using matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const auto index = [](std::size_t n) { return static_cast<Eigen::Index>(n); };
+    matrix inputs(index(g.cols()), index(columns())), gradients(index(g.rows()), index(columns()));
+    for (std::size_t image = 0; image < batch; ++image) {
+      unfold(image, inputs.data() + image * plane(), columns());
+      gather(image, gradients.data() + image * plane(), columns());
+    }
+    const matrix weights = gradients * inputs.transpose();
+    std::vector<double> sums(codes.book().values().size());
+    scatter(weights.data(), sums);
+    return sums;
   }
 
   [[nodiscard]] std::vector<float> fused() const {

@@ -8,6 +8,7 @@
 
 #include <bitpq/codec/pq_matrix.hpp>
 
+#include <type_traits>
 #include <vector>
 
 namespace bitpq {

@@ -6,6 +6,8 @@
 
 #include <bitpq/codec/pq_matrix.hpp>
 
+#include <type_traits>
+
 namespace bitpq {
 inline namespace v1 {
 
