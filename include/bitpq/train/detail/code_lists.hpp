@@ -7,14 +7,16 @@
 #include <bitpq/core/executor.hpp>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// The rows of a group in the order of their codes, and of equals in their own: those of code codes[i], i < count, are
-/// rows[ends[i - 1]] .. rows[ends[i]], counted within the group.
+/// The rows of a group, code by code: those of code codes[i], i < count, are rows[ends[i - 1]] .. rows[ends[i]] in
+/// ascending order, counted within the group. Codes of as many rows follow each other, for loops over rows then have a
+/// length that processors foresee.
 struct code_list {
   const std::uint32_t* rows;
   const std::uint32_t* ends;
@@ -38,10 +40,11 @@ class code_lists {
         counts_(groups * row_codes_) {
     constexpr std::size_t run = 8;  // lists of a task
     const std::size_t codewords = w.format().codewords;
-    std::vector<std::uint32_t> ends(exec.concurrency() * (codewords + 1));
+    const std::size_t each = codewords + rows_each_;
+    std::vector<std::uint32_t> scratch(exec.concurrency() * each);
     exec.bulk(ceil_div(counts_.size(), run), [&](std::size_t worker, std::size_t task) {
       for (std::size_t list = task * run; list < (std::min)(counts_.size(), (task + 1) * run); ++list)
-        sort(w, list, ends.data() + worker * (codewords + 1));
+        sort(w, list, scratch.data() + worker * each);
     });
   }
 
@@ -52,26 +55,36 @@ class code_lists {
   }
 
  private:
-  /// Sorts by counting.
+  /// Sorts by counting: codes by how many rows name them, then rows by code. `scratch`: a number for each codeword and
+  /// row.
   template <scalar T>
-  void sort(const pq_matrix<T>& w, std::size_t list, std::uint32_t* begins) noexcept {
+  void sort(const pq_matrix<T>& w, std::size_t list, std::uint32_t* scratch) noexcept {
+    constexpr std::uint32_t popular = 16;  // from here on the order does not matter
     const std::size_t first = list / row_codes_ * rows_each_, position = list % row_codes_;
     const std::size_t codewords = w.format().codewords;
-    std::uint32_t* const rows = rows_.data() + list * rows_each_;
-    std::fill_n(begins, codewords + 1, 0U);
-    for (std::size_t r = 0; r < rows_each_; ++r)
-      ++begins[std::size_t{w.codes()[(first + r) * row_codes_ + position]} + 1];
-    std::size_t count = 0;
-    for (std::size_t k = 0; k < codewords; ++k) {
-      if (begins[k + 1] > 0) {
-        codes_[list * most_ + count] = static_cast<std::uint16_t>(k);
-        ends_[list * most_ + count++] = begins[k] + begins[k + 1];
-      }
-      begins[k + 1] += begins[k];
+    std::uint32_t* const ends = ends_.data() + list * most_;
+    std::uint16_t* const codes = codes_.data() + list * most_;
+    std::uint32_t *const uses = scratch, *const code = scratch + codewords;
+    std::fill_n(uses, codewords, 0U);
+    for (std::size_t r = 0; r < rows_each_; ++r) {
+      code[r] = w.codes()[(first + r) * row_codes_ + position];
+      ++uses[code[r]];
     }
-    counts_[list] = count;
+    std::array<std::size_t, popular + 2> begins{};
+    for (std::size_t k = 0; k < codewords; ++k) ++begins[(std::min)(uses[k], popular) + 1];
+    const std::size_t unused = begins[1];
+    for (std::size_t u = 1; u < begins.size(); ++u) begins[u] += begins[u - 1];
+    for (std::size_t k = 0; k < codewords; ++k)
+      if (uses[k] > 0) codes[begins[(std::min)(uses[k], popular)]++ - unused] = static_cast<std::uint16_t>(k);
+    counts_[list] = codewords - unused;
+    std::uint32_t end = 0;
+    for (std::size_t i = 0; i < counts_[list]; ++i) {
+      ends[i] = end + uses[codes[i]];
+      uses[codes[i]] = end;  // where its next row goes
+      end = ends[i];
+    }
     for (std::size_t r = 0; r < rows_each_; ++r)
-      rows[begins[w.codes()[(first + r) * row_codes_ + position]]++] = static_cast<std::uint32_t>(r);
+      rows_[list * rows_each_ + uses[code[r]]++] = static_cast<std::uint32_t>(r);
   }
 
   std::size_t rows_each_, row_codes_, most_;
