@@ -13,9 +13,19 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Vectors of a row that are summed at a time: so few that a processor begins the next sums while it multiplies these.
-template <class Arch>
-inline constexpr std::size_t gradient_vectors = register_tile<Arch>::vectors;
+/// total[k][w] += value[k] times a vector of row w of x.
+template <std::size_t Codes, std::size_t Width, scalar T, class Arch>
+BITPQ_FORCE_INLINE void add_products(const typename simd<T, Arch>::vec (&value)[Codes], const T* x, std::size_t ldx,
+                                     typename simd<T, Arch>::vec (&total)[Codes][Width]) noexcept {
+  using s = simd<T, Arch>;
+  BITPQ_UNROLL
+  for (std::size_t w = 0; w < Width; ++w) {
+    const typename s::vec right = s::load(x + w * ldx);
+    keep_loop();  // else it is read again for each product
+    BITPQ_UNROLL
+    for (std::size_t i = 0; i < Codes; ++i) total[i][w] = s::fma(value[i], right, total[i][w]);
+  }
+}
 
 /// The sum of `count` rows of y, Vectors vectors of each: where the only one lies, else in dst.
 template <std::size_t Vectors, scalar T, class Arch>
@@ -55,32 +65,72 @@ BITPQ_FORCE_INLINE void multiply_sums(const gradient_block<T>& b, std::size_t k,
     typename s::vec value[Codes];
     BITPQ_UNROLL
     for (std::size_t i = 0; i < Codes; ++i) value[i] = s::load(left[i] + v * s::size);
-    BITPQ_UNROLL
-    for (std::size_t w = 0; w < Width; ++w) {
-      const typename s::vec right = s::load(x + w * ldx + c + v * s::size);
-      keep_loop();  // else it is read again for each product
-      BITPQ_UNROLL
-      for (std::size_t i = 0; i < Codes; ++i) total[i][w] = s::fma(value[i], right, total[i][w]);
-    }
+    add_products<Codes, Width, T, Arch>(value, x + c + v * s::size, ldx, total);
   }
+}
+
+/// The same for all columns: so few at a time that a processor begins the next sums while it multiplies these.
+template <std::size_t Codes, std::size_t Width, scalar T, class Arch>
+BITPQ_FORCE_INLINE void multiply_many_rows(const gradient_block<T>& b, std::size_t k, const T* x,
+                                           typename simd<T, Arch>::vec (&total)[Codes][Width]) noexcept {
+  constexpr std::size_t vectors = register_tile<Arch>::vectors;
+  constexpr std::size_t step = vectors * simd<T, Arch>::size;
+  std::size_t c = 0;
+  for (; c + step <= b.n; c += step) multiply_sums<Codes, Width, vectors, T, Arch>(b, k, x, c, total);
+  for (; c < b.n; c += simd<T, Arch>::size) multiply_sums<Codes, Width, 1, T, Arch>(b, k, x, c, total);
+}
+
+/// total[k][w] += the sums of the rows of Codes codes, Rows each and one after the other, times Width rows of x.
+template <std::size_t Rows, std::size_t Codes, std::size_t Width, scalar T, class Arch>
+BITPQ_FORCE_INLINE void multiply_few_rows(const gradient_block<T>& b, const std::uint32_t* rows, const T* x,
+                                          typename simd<T, Arch>::vec (&total)[Codes][Width]) noexcept {
+  using s = simd<T, Arch>;
+  const std::size_t ldx = b.ldx, n = b.n;
+  const T* from[Codes][Rows];
+  BITPQ_UNROLL
+  for (std::size_t i = 0; i < Codes; ++i) {
+    BITPQ_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) from[i][r] = b.y + std::size_t{rows[i * Rows + r]} * b.ldy;
+  }
+  for (std::size_t c = 0; c < n; c += s::size) {
+    typename s::vec value[Codes];
+    BITPQ_UNROLL
+    for (std::size_t i = 0; i < Codes; ++i) {
+      value[i] = s::load(from[i][0] + c);
+      BITPQ_UNROLL
+      for (std::size_t r = 1; r < Rows; ++r) value[i] = s::add(value[i], s::load(from[i][r] + c));
+    }
+    add_products<Codes, Width, T, Arch>(value, x + c, ldx, total);
+  }
+}
+
+/// Rows of each of the codes [k, k + Codes), or 0 where they are not as many.
+template <std::size_t Codes, scalar T>
+BITPQ_FORCE_INLINE std::size_t rows_of_each(const gradient_block<T>& b, std::size_t k) noexcept {
+  const std::size_t rows = k == 0 ? b.ends[0] : b.ends[k] - b.ends[k - 1];
+  for (std::size_t i = 1; i < Codes; ++i)
+    if (b.ends[k + i] - b.ends[k + i - 1] != rows) return 0;
+  return rows;
 }
 
 /// The codes [k, k + Codes) of a list with Width rows of the block from `first` on.
 template <std::size_t Codes, std::size_t Width, scalar T, class Arch>
 BITPQ_FORCE_INLINE void add_codes(const gradient_block<T>& b, std::size_t k, std::size_t first) noexcept {
   using s = simd<T, Arch>;
-  constexpr std::size_t vectors = gradient_vectors<Arch>;
   const T* const x = b.x + first * b.ldx;
+  const std::uint32_t* const rows = b.rows + (k == 0 ? 0 : b.ends[k - 1]);
   typename s::vec total[Codes][Width];
   BITPQ_UNROLL
   for (std::size_t i = 0; i < Codes; ++i) {
     BITPQ_UNROLL
     for (std::size_t w = 0; w < Width; ++w) total[i][w] = s::set(T{0});
   }
-  std::size_t c = 0;
-  for (; c + vectors * s::size <= b.n; c += vectors * s::size)
-    multiply_sums<Codes, Width, vectors, T, Arch>(b, k, x, c, total);
-  for (; c < b.n; c += s::size) multiply_sums<Codes, Width, 1, T, Arch>(b, k, x, c, total);
+  switch (rows_of_each<Codes>(b, k)) {
+    case 1: multiply_few_rows<1, Codes, Width, T, Arch>(b, rows, x, total); break;
+    case 2: multiply_few_rows<2, Codes, Width, T, Arch>(b, rows, x, total); break;
+    case 3: multiply_few_rows<3, Codes, Width, T, Arch>(b, rows, x, total); break;
+    default: multiply_many_rows<Codes, Width, T, Arch>(b, k, x, total);
+  }
   BITPQ_UNROLL
   for (std::size_t i = 0; i < Codes; ++i) {
     T* const sums = b.sums + (std::size_t{b.codes[k + i]} * b.d + first) * (b.by_lane ? s::size : 1);
