@@ -189,6 +189,30 @@ void lower_potentials(benchmark::State& state, const table& kernels) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n * d));
 }
 
+/// One block position of 512 rows, d = 9, 256 codewords, 64 columns; items are the multiply-adds of the dense product.
+void add_block_gradient(benchmark::State& state, const table& kernels) {
+  const std::size_t rows = 512, d = 9, codewords = 256, n = 64;
+  const std::vector<float> y = bench::gaussian(rows * n, 11), x = bench::gaussian(d * n, 12);
+  const bitpq::random_stream random(1, 13);
+  std::vector<std::vector<std::uint32_t>> named(codewords);
+  for (std::uint32_t r = 0; r < rows; ++r) named[random.below(r, codewords)].push_back(r);
+  std::vector<std::uint32_t> order, ends;
+  std::vector<std::uint16_t> codes;
+  for (std::size_t k = 0; k < codewords; ++k) {
+    if (named[k].empty()) continue;
+    order.insert(order.end(), named[k].begin(), named[k].end());
+    ends.push_back(static_cast<std::uint32_t>(order.size()));
+    codes.push_back(static_cast<std::uint16_t>(k));
+  }
+  bitpq::aligned_buffer<float> sums(codewords * d * kernels.lanes);
+  for (auto _ : state) {
+    kernels.add_block_gradient(
+        {y.data(), n, order.data(), ends.data(), codes.data(), codes.size(), x.data(), n, d, n, sums.data(), d, true});
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows * d * n));
+}
+
 void store_rows(benchmark::State& state, const table& kernels) {
   const std::size_t n = 1024;
   const std::vector<float> sums = bench::gaussian(n, 9), residual = bench::gaussian(n, 10);
@@ -209,6 +233,7 @@ const int registered = [] {
       {"nearest", nearest},
       {"add_to_clusters", add_to_clusters},
       {"lower_potentials", lower_potentials},
+      {"add_block_gradient", add_block_gradient},
       {"store_rows", store_rows},
       {"build_exact", build_exact},
       {"add_exact", add_exact},

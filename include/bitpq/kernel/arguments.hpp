@@ -87,5 +87,22 @@ struct int8_product {
   bool accumulate;  ///< else sums are written only
 };
 
+/// One block position of a codeword gradient, over n columns, whole vectors: code codes[i], i < count, is named by the
+/// rows rows[ends[i - 1]] .. rows[ends[i]] of y, where ends[-1] is 0; none of these runs is empty.
+template <scalar T>
+struct gradient_block {
+  const T* y;  ///< output gradients, row stride ldy
+  std::size_t ldy;
+  const std::uint32_t* rows;
+  const std::uint32_t* ends;
+  const std::uint16_t* codes;
+  std::size_t count;
+  const T* x;  ///< what the block reads: `width` rows at stride ldx
+  std::size_t ldx, width, n;
+  T* sums;  ///< codeword k's begin at k * d sums of a vector each, or of one element each unless by_lane
+  std::size_t d;
+  bool by_lane;
+};
+
 }  // namespace v1
 }  // namespace bitpq

@@ -38,18 +38,19 @@ class im2col_columns {
   template <class T, class U>
   void pack(const nchw_view<const T>& x, const layer_geometry& g, std::size_t group, std::size_t k0, std::size_t k1,
             U* dst, std::size_t ld) const noexcept {
-    const std::size_t window = g.window();
-    const T* const base = x.data_handle() + static_cast<std::ptrdiff_t>(group * g.in_per_group()) * x.stride(1);
-    for (std::size_t tap = 0; tap < window; ++tap) {
-      // The channels whose row (channel * window + tap) falls into [k0, k1).
-      const std::size_t c0 = k0 > tap ? ceil_div(k0 - tap, window) : 0;
-      const std::size_t c1 = k1 > tap ? ceil_div(k1 - tap, window) : 0;
-      if (c0 >= c1) continue;
-      const tap_reads reads = reads_of(tap / g.kernel.w * g.conv.dilation.h, tap % g.kernel.w * g.conv.dilation.w,
-                                       x.stride(2), x.stride(3));
-      for (std::size_t c = c0; c < c1; ++c)
-        reads.copy(base + static_cast<std::ptrdiff_t>(c) * x.stride(1), dst + (c * window + tap - k0) * ld, n_);
-    }
+    for_each_row(x, g, group, k0, k1, [&](const tap_reads& reads, const T* channel, std::size_t k) {
+      reads.copy(channel, dst + (k - k0) * ld, n_);
+    });
+  }
+
+  /// The transpose of pack: adds src[(k - k0) * ld + lane] to the element that pack would read, if it is inside. An
+  /// element takes its terms in the order of the taps, however the channels are cut into calls.
+  template <class T>
+  void add(const nchw_view<T>& x, const layer_geometry& g, std::size_t group, std::size_t k0, std::size_t k1,
+           const T* src, std::size_t ld) const noexcept {
+    for_each_row(x, g, group, k0, k1, [&](const tap_reads& reads, T* channel, std::size_t k) {
+      reads.add(src + (k - k0) * ld, channel, n_);
+    });
   }
 
  private:
@@ -71,7 +72,30 @@ class im2col_columns {
         dst[lane] = inside[lane] ? static_cast<U>(value) : U{0};
       }
     }
+    template <class T>
+    void add(const T* src, T* channel, std::size_t n) const noexcept {
+      for (std::size_t lane = 0; lane < n; ++lane)
+        if (inside[lane]) channel[offset[lane]] += src[lane];
+    }
   };
+
+  /// f(reads, channel, k) for the rows [k0, k1), tap by tap.
+  template <class T, class F>
+  void for_each_row(const nchw_view<T>& x, const layer_geometry& g, std::size_t group, std::size_t k0, std::size_t k1,
+                    const F& f) const noexcept {
+    const std::size_t window = g.window();
+    T* const base = x.data_handle() + static_cast<std::ptrdiff_t>(group * g.in_per_group()) * x.stride(1);
+    for (std::size_t tap = 0; tap < window; ++tap) {
+      // The channels whose row (channel * window + tap) falls into [k0, k1).
+      const std::size_t c0 = k0 > tap ? ceil_div(k0 - tap, window) : 0;
+      const std::size_t c1 = k1 > tap ? ceil_div(k1 - tap, window) : 0;
+      if (c0 >= c1) continue;
+      const tap_reads reads = reads_of(tap / g.kernel.w * g.conv.dilation.h, tap % g.kernel.w * g.conv.dilation.w,
+                                       x.stride(2), x.stride(3));
+      for (std::size_t c = c0; c < c1; ++c)
+        f(reads, base + static_cast<std::ptrdiff_t>(c) * x.stride(1), c * window + tap);
+    }
+  }
 
   [[nodiscard]] tap_reads reads_of(std::size_t dy, std::size_t dx, std::ptrdiff_t row_stride,
                                    std::ptrdiff_t column_stride) const noexcept {

@@ -6,6 +6,7 @@
 
 #include <bitpq/kernel/accumulate.hpp>
 #include <bitpq/kernel/assign.hpp>
+#include <bitpq/kernel/block_gradient.hpp>
 #include <bitpq/kernel/filter.hpp>
 #include <bitpq/kernel/gemm_tile.hpp>
 #include <bitpq/kernel/gemv.hpp>
@@ -60,6 +61,7 @@ inline constexpr kernel_table<T> table_of{
     &nearest_scratch<T, Arch>,
     &add_to_clusters<T, Arch>,
     &lower_potentials<T, Arch>,
+    &add_block_gradient<T, Arch>,
     &winograd_filter<T, Arch>,
     &winograd_input<T, Arch>,
     &winograd_output<T, Arch>,

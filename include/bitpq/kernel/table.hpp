@@ -111,6 +111,7 @@ struct kernel_table {
                             const std::uint16_t* codes, const T* codewords, double* sums, double* totals) noexcept;
   T(*lower_potentials)
   (const T* columns, std::size_t ld, std::size_t n, std::size_t d, const T* c, const T* weights, T* values) noexcept;
+  void (*add_block_gradient)(const gradient_block<T>& b) noexcept;
   void (*winograd_filter)(const T* g, T* u, std::size_t stride) noexcept;
   void (*winograd_input)(const T* window, const std::size_t* taps, const copy_run* runs, std::size_t count, T* v,
                          std::size_t stride) noexcept;
