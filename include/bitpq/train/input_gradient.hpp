@@ -119,10 +119,10 @@ void add_input_gradients(const pq_matrix<T>& w, const Gradients& to, std::size_t
 template <scalar T, class Gradients>
 void compute_input_gradient(const pq_matrix<T>& w, const Gradients& to, executor_ref exec) {
   constexpr std::size_t decoded = std::size_t{1} << 17;  // weights of a task
-  const std::size_t rows = w.rows() / to.groups, panel = bitpq::kernels<T>().panel;
+  const std::size_t rows = (std::max)(std::size_t{1}, w.rows() / to.groups), panel = bitpq::kernels<T>().panel;
   const std::size_t most = std::clamp(decoded / rows, std::size_t{16}, std::size_t{128}) / to.columns_of_unit;
   const std::size_t shared = ceil_div(to.units() * to.groups, 4 * exec.concurrency());
-  const std::size_t units_each = (std::min)({(std::max)(most, std::size_t{1}), shared, to.units()});
+  const std::size_t units_each = (std::max)(std::size_t{1}, (std::min)({most, shared, to.units()}));
   const std::size_t tasks = ceil_div(to.units(), units_each), columns_each = units_each * to.columns_of_unit;
   const auto cut = [&](scratch_cutter memory) {
     T* const weights = memory.take<T>(columns_each * rows);

@@ -28,7 +28,8 @@ struct step_schedule {
     detail::require_rate(rate, "learning rate");
     detail::require_rate(factor, "factor");
     require(every > 0, errc::bad_params, "a learning rate that changes every 0 steps");
-    return rate * std::pow(factor, static_cast<double>(step / every));
+    const std::size_t changes = step / every;
+    return rate * std::pow(factor, static_cast<double>(changes));
   }
 };
 

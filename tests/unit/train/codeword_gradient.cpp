@@ -13,10 +13,8 @@
 using bitpq::code_format;
 using bitpq::errc;
 using bitpq::gradient_reduction;
-using bitpq::layer_geometry;
 using bitpq::matrix_view;
 using bitpq::nchw_view;
-using bitpq::pq_matrix;
 using bitpq_test::pass;
 using bitpq_test::row_major;
 using bitpq_test::subject;

@@ -23,8 +23,9 @@ class gradient_tasks {
   gradient_tasks(const code_format& format, std::size_t groups, std::size_t columns, std::size_t element_size)
       : columns_(columns), items_(groups * format.blocks()), rows_(format.rows / groups) {
     constexpr std::size_t cache = std::size_t{1} << 19;  // bytes of output gradients that are read again and again
-    const std::size_t most = std::clamp(cache / (rows_ * element_size), unit, std::size_t{512});
-    width_ = round_up(ceil_div(columns, ceil_div(columns, most / unit * unit)), unit);
+    const std::size_t units = std::clamp(cache / (rows_ * element_size * unit), std::size_t{1}, std::size_t{8});
+    const std::size_t chunks = (std::max)(std::size_t{1}, ceil_div(columns, units * unit));
+    width_ = round_up(ceil_div(columns, chunks), unit);
     // A task has sums of its own, in double precision: together they take no more than the weights' gradient would.
     const std::size_t codebooks = format.books() * format.codewords * format.block_size;
     const std::size_t tasks = std::clamp(format.rows * format.cols / (2 * codebooks), std::size_t{1}, most_tasks);
