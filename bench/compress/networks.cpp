@@ -7,6 +7,7 @@
 
 #include "support/networks.hpp"
 #include "support/allocations.hpp"
+#include "support/random_layer.hpp"
 #include "support/thread_pool.hpp"
 
 #include <bitpq/core/random.hpp>
@@ -17,11 +18,6 @@
 #include <cmath>
 
 namespace {
-
-bench::thread_pool& threads() {
-  static bench::thread_pool pool(BENCH_THREADS);
-  return pool;
-}
 
 /// Of inputs that are alike where their places are near, each on a scale of its own, and not zero on average.
 bitpq::importance made_up_moments(const bitpq::layer_geometry& g) {
@@ -40,13 +36,6 @@ bitpq::importance made_up_moments(const bitpq::layer_geometry& g) {
   return {g.groups(), n, std::move(h)};
 }
 
-std::vector<float> made_up_weights(std::size_t n, std::uint64_t seed) {
-  const bitpq::random_stream random(seed);
-  std::vector<float> w(n);
-  for (std::size_t i = 0; i < n; ++i) w[i] = static_cast<float>(random.normal(i));
-  return w;
-}
-
 void compress_all(benchmark::State& state, const bench::network& net, bitpq::preset preset) {
   std::size_t peak = 0, weights = 0, layers = 0;
   double error = 0;
@@ -58,12 +47,12 @@ void compress_all(benchmark::State& state, const bench::network& net, bitpq::pre
       bitpq::pq_params params = bitpq::params_of(preset, l.geometry);
       params.block_size = l.small_block;
       for (std::size_t copy = 0; copy < l.copies; ++copy) {
-        const std::vector<float> w = made_up_weights(l.geometry.rows() * l.geometry.cols(), ++layers);
+        const std::vector<float> w = bench::gaussian(l.geometry.rows() * l.geometry.cols(), ++layers);
         const std::size_t given = w.size() * sizeof(float) + h.groups() * h.cols() * h.cols() * sizeof(double);
         const std::size_t taken = bench::peak_allocation([&] {
           const bitpq::layer_report report =
               bitpq::compress<float>(l.geometry, {w.data(), l.geometry.rows(), l.geometry.cols()}, &h, params,
-                                     threads())
+                                     bench::all_threads())
                   .report;
           seconds += report.seconds;
           error += *report.output_error;

@@ -80,9 +80,9 @@ void run(benchmark::State& state, const trained_layer& l) {
   std::vector<bench::side> algorithms;
   for (dense_scatter* const one : {&direct, &chosen})
     algorithms.push_back(
-        {[one] { one->run(); }, [&] { return bench::difference(theirs, want); }, 1e-5, one->implementation()});
+        {[one] { one->run(); }, [&] { return bench::relative_error(theirs, want); }, 1e-5, one->implementation()});
   bench::compare(state, f.amount(), bench::fastest(algorithms),
-                 {[&] { ours = f.fused(); }, [&] { return bench::difference(ours, want); }, 1e-5});
+                 {[&] { ours = f.fused(); }, [&] { return bench::relative_error(ours, want); }, 1e-5});
 }
 
 const int registered = [] {

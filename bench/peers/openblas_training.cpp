@@ -51,11 +51,11 @@ void run(benchmark::State& state, const trained_layer& l) {
   std::vector<float> theirs(want.size()), ours;
   std::vector<bench::side> variants;
   for (const bool whole_batch : {false, true})
-    variants.push_back({dense_scatter{f, theirs, whole_batch}, [&] { return bench::difference(theirs, want); }, 1e-5,
-                        whole_batch ? "batch" : "images"});
+    variants.push_back({dense_scatter{f, theirs, whole_batch}, [&] { return bench::relative_error(theirs, want); },
+                        1e-5, whole_batch ? "batch" : "images"});
   const bench::side peer = bench::fastest(variants);
   bench::compare(state, f.amount(), peer,
-                 {[&] { ours = f.fused(); }, [&] { return bench::difference(ours, want); }, 1e-5});
+                 {[&] { ours = f.fused(); }, [&] { return bench::relative_error(ours, want); }, 1e-5});
   state.counters["scratch_bytes"] = static_cast<double>(bench::peak_allocation([&] { ours = f.fused(); }));
   state.counters["peer_scratch_bytes"] = static_cast<double>(bench::peak_allocation(peer.call));
 }

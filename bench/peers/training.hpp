@@ -116,14 +116,4 @@ inline std::string name_of(const trained_layer& l) {
   return std::string(l.name) + "/n32/d" + std::to_string(l.block_size) + "/k" + std::to_string(l.codewords);
 }
 
-/// The relative difference, in the Frobenius norm.
-inline double difference(const std::vector<float>& got, const std::vector<double>& want) {
-  double error = 0, energy = 0;
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    error += (static_cast<double>(got[i]) - want[i]) * (static_cast<double>(got[i]) - want[i]);
-    energy += want[i] * want[i];
-  }
-  return got.size() == want.size() ? std::sqrt(error / energy) : 1;
-}
-
 }  // namespace bench

@@ -4,6 +4,8 @@
 
 #include "engine/progress_bar.hpp"
 
+#include <bitpq/train/distillation.hpp>
+
 #include <chrono>
 
 namespace quality {
@@ -12,22 +14,14 @@ namespace {
 
 using answers = std::vector<std::vector<float>>;
 
-/// Logarithms of the softmax.
-std::vector<double> log_softmax(const std::vector<float>& logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float l : logits) sum += std::exp(static_cast<double>(l) - top);
-  std::vector<double> logs;
-  for (const float l : logits) logs.push_back(static_cast<double>(l) - top - std::log(sum));
-  return logs;
-}
-
 double mean_divergence(const answers& teacher, const answers& student) {
+  const auto row = [](const std::vector<float>& logits) {
+    return bitpq::matrix_view<const float>(logits.data(), 1, logits.size());
+  };
+  std::vector<float> gradient(teacher.at(0).size());
   double sum = 0;
-  for (std::size_t i = 0; i < teacher.size(); ++i) {
-    const std::vector<double> p = log_softmax(teacher[i]), q = log_softmax(student[i]);
-    for (std::size_t c = 0; c < p.size(); ++c) sum += std::exp(p[c]) * (p[c] - q[c]);
-  }
+  for (std::size_t i = 0; i < teacher.size(); ++i)
+    sum += bitpq::distillation_loss<float>(row(student[i]), row(teacher[i]), 1, {gradient.data(), 1, gradient.size()});
   return sum / static_cast<double>(teacher.size());
 }
 

@@ -5,23 +5,11 @@
 
 #include "support/networks.hpp"
 #include "support/random_layer.hpp"
+#include "support/reference.hpp"
 
 #include <bitpq/inference.hpp>
 
-#include <cmath>
-
 namespace bench {
-
-/// Relative difference in the Frobenius norm.
-inline double relative_error(const std::vector<float>& value, const std::vector<float>& reference) {
-  double error = 0, energy = 0;
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    const double difference = static_cast<double>(value[i]) - static_cast<double>(reference[i]);
-    error += difference * difference;
-    energy += static_cast<double>(reference[i]) * static_cast<double>(reference[i]);
-  }
-  return energy > 0 ? std::sqrt(error / energy) : std::sqrt(error);
-}
 
 /// How a layer is compressed.
 struct setting {

@@ -14,6 +14,19 @@
 
 namespace bench {
 
+/// Relative difference in the Frobenius norm; 1 where there are not as many values.
+template <class Reference>
+double relative_error(const std::vector<float>& value, const std::vector<Reference>& reference) {
+  if (value.size() != reference.size()) return 1;
+  double error = 0, energy = 0;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const auto wanted = static_cast<double>(reference[i]), difference = static_cast<double>(value[i]) - wanted;
+    error += difference * difference;
+    energy += wanted * wanted;
+  }
+  return energy > 0 ? std::sqrt(error / energy) : std::sqrt(error);
+}
+
 class reference {
  public:
   /// Of w (rows x cols) times x (cols x columns), both row-major.

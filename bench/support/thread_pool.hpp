@@ -117,4 +117,10 @@ class thread_pool {
   std::vector<std::thread> threads_;  // last: they use the rest
 };
 
+/// As many threads as the suite may use.
+inline thread_pool& all_threads() {
+  static thread_pool pool(BENCH_THREADS);
+  return pool;
+}
+
 }  // namespace bench

@@ -19,11 +19,6 @@ using bench::setting;
 
 constexpr double long_layer = 1e-3;  // seconds
 
-bench::thread_pool& threads() {
-  static bench::thread_pool pool(BENCH_THREADS);
-  return pool;
-}
-
 /// Filled row by row: speedups of long layers and of short ones.
 std::vector<double>& measured(bool of_long_layers) {
   static std::vector<double> speedups[2];
@@ -33,7 +28,7 @@ std::vector<double>& measured(bool of_long_layers) {
 void one_against_two(benchmark::State& state, const layer& l, setting s) {
   layer_fixture f(l, s);
   const auto on_one = [&f] { f.on_codes(); };
-  const auto on_two = [&f] { f.on_codes(bitpq::gemm_path::automatic, threads()); };
+  const auto on_two = [&f] { f.on_codes(bitpq::gemm_path::automatic, bench::all_threads()); };
   on_one();
   const std::vector<float> expected = f.output();
   on_two();

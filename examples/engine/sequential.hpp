@@ -19,7 +19,7 @@ struct sequential_options {
   std::size_t columns_per_batch = 8192;  ///< of a batch's inputs, how many columns the second moments are taken of
   bool statistics = true;                ///< false: layers are compressed without second moments
   /// Whether layers are to compute the teacher's outputs from the student's inputs (bitpq::teacher_target): what the
-  /// layers before have lost is made good as far as can be.
+  /// layers before have lost is made good as far as can be. Takes `statistics`.
   bool teacher_targets = false;
   double target_damping = 0.03;  ///< of teacher_target
   bool correct_bias = true;      ///< moves biases so that the mean of every output is the teacher's

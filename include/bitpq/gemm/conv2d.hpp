@@ -4,6 +4,7 @@
 // Convolutions straight from codes, as an implicit matrix product: panels of the input's im2col matrix are packed as
 // they are needed, over the whole batch at once, so that small feature maps fill the panels too.
 
+#include <bitpq/codec/check_maps.hpp>
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/depthwise.hpp>
 #include <bitpq/gemm/detail/int8_product.hpp>
@@ -116,20 +117,11 @@ void multiply_few_pixels(const prepacked_matrix<T>& w, gemm_path path, const con
   multiply_columns(w, path, matrix_view<const T>(matrix, w.cols(), columns), store, exec);
 }
 
-template <class View>
-void check_maps(const View& v, const char* what, std::size_t n, std::size_t c, extent2 size) {
-  require(v.batch() == n && v.channels() == c && v.height() == size.h && v.width() == size.w, errc::bad_shape, what,
-          " of ", v.batch(), " x ", v.channels(), " x ", v.height(), " x ", v.width(), ", expected ", n, " x ", c,
-          " x ", size.h, " x ", size.w);
-}
-
 /// Checks every size and returns the output's.
 template <scalar T>
 extent2 check_convolution(std::size_t rows, std::size_t cols, const layer_geometry& g, const nchw_view<const T>& x,
                           const nchw_view<T>& y, const conv_epilogue<T>& fused) {
-  static_cast<void>(g.validated());
-  require(rows == g.rows() && cols == g.cols(), errc::bad_shape, "weights of ", rows, " x ", cols,
-          " for a convolution with ", g.rows(), " x ", g.cols());
+  check_weights(rows, cols, g);
   const extent2 in{x.height(), x.width()};
   check_maps(x, "input", x.batch(), g.in_channels, in);
   const extent2 out = g.output_size(in);

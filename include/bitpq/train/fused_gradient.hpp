@@ -64,7 +64,7 @@ template <scalar T>
                                                std::type_identity_t<nchw_view<const T>> dy,
                                                gradient_reduction reduction = gradient_reduction::sum,
                                                executor_ref exec = {}) {
-  detail::check_maps(w, geometry, x, dy);
+  detail::check_convolution_gradient(w, geometry, x, dy);
   return detail::fused_gradient(w, geometry.groups(), detail::pixel_columns<T>(geometry, x, dy), reduction, exec);
 }
 

@@ -159,7 +159,7 @@ void input_gradient(const pq_matrix<T>& w, std::type_identity_t<matrix_view<cons
 template <scalar T>
 void input_gradient(const pq_matrix<T>& w, const layer_geometry& geometry, std::type_identity_t<nchw_view<const T>> dy,
                     std::type_identity_t<nchw_view<T>> dx, executor_ref exec = {}) {
-  detail::check_maps<T>(w, geometry, dx, dy);
+  detail::check_convolution_gradient<T>(w, geometry, dx, dy);
   if (dx.empty()) return;
   detail::compute_input_gradient(w, detail::map_gradients<T>{geometry, dy, dx}, exec);
 }

@@ -31,6 +31,17 @@ void run(Optimizer& optimizer, std::vector<T>& values, std::uint64_t first, std:
   }
 }
 
+/// Where 2 goes in a step by gradient 1 at rate 0.1 and one by gradient -0.5 at the second rate.
+template <class Optimizer, class Params>
+double after_two_steps(const Params& params, double second_rate) {
+  Optimizer optimizer(1, params);
+  std::vector<double> p{2.0};
+  const std::vector<double> first{1.0}, second{-0.5};
+  optimizer.step(p, first, 0.1);
+  optimizer.step(p, second, second_rate);
+  return p[0];
+}
+
 /// Stopped after 3 of 7 steps and continued by another object, the parameters are the same bits.
 template <class Optimizer, class Params, class T>
 void check_continued(const Params& params, T) {
@@ -48,14 +59,7 @@ void check_continued(const Params& params, T) {
 }  // namespace
 
 TEST_CASE("gradient descent by hand") {
-  const auto two_steps = [](const sgd_params& params) {
-    sgd<double> optimizer(1, params);
-    std::vector<double> p{2.0};
-    const std::vector<double> first{1.0}, second{-0.5};
-    optimizer.step(p, first, 0.1);
-    optimizer.step(p, second, 0.2);
-    return p[0];
-  };
+  const auto two_steps = [](const sgd_params& params) { return after_two_steps<sgd<double>>(params, 0.2); };
   CHECK(two_steps({}) == Approx(2.0 - 0.1 * 1.0 + 0.2 * 0.5));
   CHECK(two_steps({.momentum = 0.9}) == Approx(1.9 - 0.2 * (0.9 * 1.0 - 0.5)));
   CHECK(two_steps({.momentum = 0.9, .nesterov = true}) == Approx(2.0 - 0.1 * 1.9 - 0.2 * (-0.5 + 0.9 * 0.4)));
@@ -64,14 +68,7 @@ TEST_CASE("gradient descent by hand") {
 }
 
 TEST_CASE("Adam by hand") {
-  const auto two_steps = [](const adam_params& params) {
-    adam<double> optimizer(1, params);
-    std::vector<double> p{2.0};
-    const std::vector<double> first{1.0}, second{-0.5};
-    optimizer.step(p, first, 0.1);
-    optimizer.step(p, second, 0.1);
-    return p[0];
-  };
+  const auto two_steps = [](const adam_params& params) { return after_two_steps<adam<double>>(params, 0.1); };
   const double m = 0.9 * 0.1 * 1.0 - 0.1 * 0.5, v = 0.999 * 0.001 + 0.001 * 0.25;
   const double second = 0.1 * (m / (1 - 0.81)) / (std::sqrt(v / (1 - 0.998001)) + 1e-8);
   CHECK(two_steps({}) == Approx(2.0 - 0.1 - second).epsilon(1e-7));  // the first step has the size of the rate

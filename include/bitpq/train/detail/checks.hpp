@@ -3,7 +3,7 @@
 
 // Checks that several gradients share.
 
-#include <bitpq/codec/layer_geometry.hpp>
+#include <bitpq/codec/check_maps.hpp>
 #include <bitpq/codec/pq_matrix.hpp>
 #include <bitpq/core/nchw_view.hpp>
 
@@ -13,17 +13,12 @@ namespace detail {
 
 /// Throws unless x and dy are input and output of that convolution with those weights.
 template <scalar T>
-void check_maps(const pq_matrix<T>& w, const layer_geometry& geometry, const nchw_view<const T>& x,
-                const nchw_view<const T>& dy) {
-  const layer_geometry& g = geometry.validated();
-  require(w.rows() == g.rows() && w.cols() == g.cols(), errc::bad_shape, "weights of ", w.rows(), " x ", w.cols(),
-          " for a convolution with ", g.rows(), " x ", g.cols());
+void check_convolution_gradient(const pq_matrix<T>& w, const layer_geometry& g, const nchw_view<const T>& x,
+                                const nchw_view<const T>& dy) {
+  check_weights(w.rows(), w.cols(), g);
   require(x.channels() == g.in_channels, errc::bad_shape, "inputs of ", x.channels(), " channels for a convolution of ",
           g.in_channels);
-  const extent2 out = g.output_size({x.height(), x.width()});
-  require(dy.batch() == x.batch() && dy.channels() == g.out_channels && dy.height() == out.h && dy.width() == out.w,
-          errc::bad_shape, "output gradients of ", dy.batch(), " x ", dy.channels(), " x ", dy.height(), " x ",
-          dy.width(), ", expected ", x.batch(), " x ", g.out_channels, " x ", out.h, " x ", out.w);
+  check_maps(dy, "output gradients", x.batch(), g.out_channels, g.output_size({x.height(), x.width()}));
 }
 
 }  // namespace detail
