@@ -85,3 +85,7 @@ endfunction()
 
 bitpq_binary_dependency(OPENMP OpenMP::OpenMP_CXX OpenMP COMPONENTS CXX)
 bitpq_binary_dependency(TBB TBB::tbb TBB)
+bitpq_binary_dependency(TORCH torch Torch)
+if(BITPQ_WITH_TORCH AND CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND TARGET torch)
+  message(STATUS "bitpq: LibTorch 1 does not compile as C++20 with Clang; before LibTorch 2 use bitpq::torch with GCC")
+endif()

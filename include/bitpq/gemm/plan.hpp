@@ -114,17 +114,25 @@ template <scalar T>
   return make_plan(w.format(), {1, w.rows(), columns}, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
 }
 
+/// The product that a convolution of `batch` images of that size is, for weights of that format. Throws as
+/// layer_geometry::output_size does.
+[[nodiscard]] inline product_shape shape_of(const layer_geometry& g, const code_format& format, std::size_t batch,
+                                            extent2 image) {
+  const extent2 out = g.output_size(image);
+  product_shape shape{g.groups(), g.out_per_group(), batch * out.h * out.w, true, g.window()};
+  if (g.kernel == extent2{3, 3} && g.conv.stride == extent2{1, 1} && g.conv.dilation == extent2{1, 1} &&
+      format.block_size % 9 == 0)
+    shape.winograd_tiles = batch * ceil_div(out.h, std::size_t{2}) * ceil_div(out.w, std::size_t{2});
+  shape.depthwise = g.in_per_group() == 1;
+  return shape;
+}
+
 /// The plan of conv2d(w, geometry, x, ...) for `batch` images of that size.
 template <scalar T>
 [[nodiscard]] gemm_plan plan_conv2d(const prepacked_matrix<T>& w, const layer_geometry& g, std::size_t batch,
                                     extent2 image, gemm_path forced = gemm_path::automatic) {
-  const extent2 out = g.output_size(image);
-  product_shape shape{g.groups(), g.out_per_group(), batch * out.h * out.w, true, g.window()};
-  if (g.kernel == extent2{3, 3} && g.conv.stride == extent2{1, 1} && g.conv.dilation == extent2{1, 1} &&
-      w.format().block_size % 9 == 0)
-    shape.winograd_tiles = batch * ceil_div(out.h, std::size_t{2}) * ceil_div(out.w, std::size_t{2});
-  shape.depthwise = g.in_per_group() == 1;
-  return make_plan(w.format(), shape, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
+  return make_plan(w.format(), shape_of(g, w.format(), batch, image), shape_of(w.kernels()), w.allowed(), w.costs(),
+                   forced);
 }
 
 }  // namespace v1

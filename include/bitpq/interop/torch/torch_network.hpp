@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A LibTorch network as compress_network sees it. There is one network in memory: it is the student, and the teacher
+// while the weights that it began with stand in.
+
+#include <bitpq/interop/torch/calibration_data.hpp>
+#include <bitpq/interop/torch/network_layers.hpp>
+#include <bitpq/train/adam.hpp>
+#include <bitpq/train/distillation.hpp>
+#include <bitpq/train/network.hpp>
+
+#include <torch/nn/modules/batchnorm.h>
+
+#include <numeric>
+
+namespace bitpq {
+inline namespace v1 {
+namespace torch {
+
+/// How a network imitates its teacher.
+struct torch_network_params {
+  double temperature = 1;  ///< of distillation_loss
+  /// Whose outputs are imitated; empty: the network's own as it was.
+  forward_function teacher{};
+  /// Which layers are to be compressed, by module name; empty: all.
+  std::function<bool(const std::string&)> select{};
+  /// The rate of everything that is no layer's weights (biases, batch norm's factors), relative to the codewords'; 0:
+  /// they stay as they are.
+  double other_rate = 0;
+  /// Batches by which batch norm's statistics are estimated again once a layer is compressed; 0: they stay.
+  std::size_t batch_norm_batches = 0;
+};
+
+namespace detail {
+
+/// A tensor of the network that no compressed layer replaces.
+struct host_tensor {
+  std::string name;
+  at::Tensor tensor;
+  at::Tensor original;     ///< a copy of what it was; while the teacher computes, of what the student has
+  bool trained = false;    ///< a parameter
+  std::optional<adam<float>> optimizer{};
+  at::Tensor gradient{};   ///< of the last step
+
+  /// Two tensors exchange what they hold; whoever has one of them sees it.
+  void exchange() {
+    const at::Tensor now = tensor.variable_data();
+    tensor.set_data(original);
+    original = now;
+  }
+};
+
+template <class Module>
+[[nodiscard]] bool set_cumulative(::torch::nn::Module& module, std::vector<std::function<void()>>& undo) {
+  auto* const norm = module.as<Module>();
+  if (norm == nullptr || !norm->options.track_running_stats()) return false;
+  undo.push_back([norm, momentum = norm->options.momentum()] {
+    norm->options.momentum(momentum);
+    norm->eval();
+  });
+  norm->options.momentum(c10::nullopt);  // the mean over all batches
+  norm->reset_running_stats();
+  norm->train();
+  return true;
+}
+
+}  // namespace detail
+
+/// Models trainable_network, stateful_network, adapting_network and self_training_network. Layers are those of the
+/// module, in the order in which a pass meets them. The network is in evaluation mode while this object lives, and then
+/// in the modes it was in.
+class torch_network {
+ public:
+  /// Runs the data once through the network for the teacher's outputs. Throws, nothing changed: bad_params for no data
+  /// or a layer that data does not reach, bad_shape for outputs that are not samples x classes or a teacher of other
+  /// classes, non_finite for a batch that is not finite, unsupported for weights that are shared or no floats.
+  torch_network(std::shared_ptr<::torch::nn::Module> module, forward_function forward, calibration_data data,
+                torch_network_params params = {})
+      : module_(std::move(module)), forward_(std::move(forward)), data_(std::move(data)), params_(std::move(params)) {
+    require(data_.batches > 0 && data_.batch, errc::bad_params, "no data to calibrate with");
+    require(params_.temperature > 0 && std::isfinite(params_.temperature), errc::bad_params, "temperature ",
+            params_.temperature, " is not positive and finite");
+    require(params_.other_rate >= 0 && std::isfinite(params_.other_rate), errc::bad_params, "rate of other parameters ",
+            params_.other_rate, " is not a finite number >= 0");
+    remember_modes();
+#if BITPQ_HAS_EXCEPTIONS
+    try {
+      begin();
+    } catch (...) {
+      restore_modes();
+      throw;
+    }
+#else
+    begin();
+#endif
+  }
+  torch_network(const torch_network&) = delete;
+  torch_network& operator=(const torch_network&) = delete;
+  ~torch_network() { restore_modes(); }
+
+  /// What is to be compressed, in the order of layers().
+  [[nodiscard]] const std::vector<module_layer>& module_layers() const noexcept { return layers_; }
+  [[nodiscard]] const layer_geometry& geometry(std::size_t i) const { return places_[i].geometry; }
+  /// Codes of layer i, or null while it is dense.
+  [[nodiscard]] const pq_matrix<float>* codes(std::size_t i) const noexcept {
+    return codes_[i].has_value() ? &*codes_[i] : nullptr;
+  }
+
+  // ---- what compress_network asks for ----
+
+  [[nodiscard]] std::vector<network_layer> layers() const {
+    std::vector<network_layer> all;
+    for (std::size_t i = 0; i < layers_.size(); ++i) all.push_back({layers_[i].name, places_[i].geometry});
+    return all;
+  }
+
+  [[nodiscard]] matrix_view<const float> weights(std::size_t i) const { return detail::weight_matrix(originals_[i]); }
+
+  void stream(std::size_t i, bool teacher, const sample_visitor<float>& visitor) {
+    for (std::size_t b = 0; b < data_.batches; ++b) {
+      const at::Tensor batch = detail::checked_batch(data_, b);
+      layer_inputs theirs;
+      if (teacher) {
+        const teacher_mode mode(*this);
+        theirs = inputs_of(*module_, layers_[i], places_[i], forward_, batch);
+      }
+      const layer_inputs ours = inputs_of(*module_, layers_[i], places_[i], forward_, batch);
+      require(!ours.empty() && (!teacher || theirs.size() == ours.size()), errc::unsupported, "batch ", b,
+              " reaches the layer ", ours.size(), " times, in the teacher ", theirs.size());
+      for (std::size_t use = 0; use < ours.size(); ++use) {
+        layer_samples<float> samples{samples_of(ours[use])};
+        if (teacher) samples.teacher_inputs = samples_of(theirs[use]);
+        if (!visitor(samples)) return;
+      }
+    }
+  }
+
+  void set_weights(std::size_t i, const pq_matrix<float>& codes) {
+    module_layer& layer = layers_[i];
+    if (layer.plain()) {
+      const at::Tensor decoded = coded_weights(places_[i].geometry, codes).decoded();
+      const at::NoGradGuard no_grad;
+      layer.weight.copy_(decoded);
+    } else {
+      layer.own->set_codes(codes);
+    }
+    codes_[i] = codes;
+  }
+
+  [[nodiscard]] double training_step(std::uint64_t step, std::span<const std::size_t> which,
+                                     std::span<std::vector<float>> gradients) {
+    const auto b = static_cast<std::size_t>(step % data_.batches);
+    const at::Tensor batch = detail::checked_batch(data_, b);
+    std::vector<at::Tensor> wanted;
+    for (const std::size_t i : which)
+      wanted.push_back(layers_[i].plain() ? layers_[i].weight : layers_[i].own->parameter());
+    if (!which.empty())
+      for (detail::host_tensor& t : others_)
+        if (t.optimizer) wanted.push_back(t.tensor);
+    const detail::asking_for_gradients asking(*module_, wanted);
+    const at::AutoGradMode record(!wanted.empty());
+    const at::Tensor outputs = forward_(batch);
+    const at::Tensor logits = outputs.detach().contiguous();
+    at::Tensor gradient = at::empty_like(logits);
+    const double loss = distillation_loss<float>(detail::weight_matrix(logits), detail::weight_matrix(logits_[b]),
+                                                 params_.temperature, rows_of(gradient));
+    if (wanted.empty()) return loss;
+    const std::vector<at::Tensor> found =
+        ::torch::autograd::grad({outputs}, wanted, {gradient}, c10::nullopt, false, true);
+    for (std::size_t k = 0; k < which.size(); ++k) gradients[k] = codeword_values(which[k], found[k]);
+    std::size_t next = which.size();
+    for (detail::host_tensor& t : others_)
+      if (t.optimizer) t.gradient = found[next++];
+    return loss;
+  }
+
+  /// Moves what is no layer's weights, by Adam.
+  void end_step(std::uint64_t /*step*/, double rate) {
+    const at::NoGradGuard no_grad;
+    for (detail::host_tensor& t : others_) {
+      if (!t.optimizer || !t.gradient.defined()) continue;
+      at::Tensor values = t.tensor.detach().clone(at::MemoryFormat::Contiguous);
+      const at::Tensor gradient = std::exchange(t.gradient, {}).contiguous();
+      t.optimizer->step(detail::writable_values(values), detail::values_of(gradient), rate * params_.other_rate);
+      t.tensor.copy_(values);
+    }
+  }
+
+  /// Estimates batch norm's statistics again, where that was asked for.
+  void adapt(std::size_t /*layer*/) {
+    if (params_.batch_norm_batches == 0) return;
+    std::vector<std::function<void()>> undo;
+    for (const auto& module : module_->modules(false))
+      static_cast<void>(detail::set_cumulative<::torch::nn::BatchNorm2dImpl>(*module, undo) ||
+                        detail::set_cumulative<::torch::nn::BatchNorm1dImpl>(*module, undo));
+    const at::NoGradGuard no_grad;
+    const std::size_t batches = undo.empty() ? 0 : (std::min)(params_.batch_norm_batches, data_.batches);
+    for (std::size_t b = 0; b < batches; ++b) static_cast<void>(forward_(detail::checked_batch(data_, b)));
+    for (const std::function<void()>& f : undo) f();
+  }
+
+  /// Everything that changes beside the layers' weights.
+  [[nodiscard]] host_state<float> state() const {
+    host_state<float> all;
+    for (const detail::host_tensor& t : others_) {
+      all[t.name] = floats_of(t.tensor);
+      if (!t.optimizer) continue;
+      const optimizer_state<float>& s = t.optimizer->state();
+      all["adam.steps." + t.name] = {static_cast<float>(s.steps)};
+      all["adam.first." + t.name] = s.first;
+      all["adam.second." + t.name] = s.second;
+    }
+    return all;
+  }
+
+  /// Throws bad_params or bad_shape for the state of another network, nothing changed.
+  void restore(const host_state<float>& saved) {
+    const auto part = [&](const std::string& name, std::size_t size) -> const std::vector<float>& {
+      const auto at = saved.find(name);
+      require(at != saved.end(), errc::bad_params, "the state has no values ", name);
+      require(at->second.size() == size, errc::bad_shape, "the state has ", at->second.size(), " values ", name,
+              ", not ", size);
+      return at->second;
+    };
+    for (const detail::host_tensor& t : others_) {
+      const auto size = static_cast<std::size_t>(t.tensor.numel());
+      static_cast<void>(part(t.name, size));
+      if (!t.optimizer) continue;
+      static_cast<void>(part("adam.steps." + t.name, 1));
+      static_cast<void>(part("adam.first." + t.name, size));
+      static_cast<void>(part("adam.second." + t.name, size));
+    }
+    const at::NoGradGuard no_grad;
+    for (detail::host_tensor& t : others_) {
+      const auto size = static_cast<std::size_t>(t.tensor.numel());
+      const std::vector<float>& values = part(t.name, size);
+      t.tensor.copy_(at::from_blob(const_cast<float*>(values.data()), t.tensor.sizes(), at::kFloat));
+      if (t.optimizer)
+        t.optimizer->restore({static_cast<std::uint64_t>(part("adam.steps." + t.name, 1)[0]),
+                              part("adam.first." + t.name, size), part("adam.second." + t.name, size)});
+    }
+  }
+
+  /// The network as it was given: dense layers, and all values.
+  void undo() {
+    const at::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      if (layers_[i].plain())
+        layers_[i].weight.copy_(originals_[i]);
+      else if (codes_[i].has_value())
+        layers_[i].own->set_weight(originals_[i]);
+      codes_[i].reset();
+    }
+    for (detail::host_tensor& t : others_) t.tensor.copy_(t.original);
+  }
+
+ private:
+  /// The network computes as the teacher while this lives.
+  class teacher_mode {
+   public:
+    explicit teacher_mode(torch_network& network) : network_(network) { exchange(true); }
+    teacher_mode(const teacher_mode&) = delete;
+    teacher_mode& operator=(const teacher_mode&) = delete;
+    ~teacher_mode() { exchange(false); }
+
+   private:
+    void exchange(bool teacher) {
+      const at::NoGradGuard no_grad;
+      for (std::size_t i = 0; i < network_.layers_.size(); ++i) {
+        at::Tensor& original = network_.originals_[i];
+        if (network_.layers_[i].plain()) {
+          const at::Tensor now = network_.layers_[i].weight.variable_data();
+          network_.layers_[i].weight.set_data(original);
+          original = now;
+        } else {
+          network_.layers_[i].own->set_stand_in(teacher ? original : at::Tensor());
+        }
+      }
+      for (detail::host_tensor& t : network_.others_) t.exchange();
+    }
+    torch_network& network_;
+  };
+
+  void remember_modes() {
+    for (const auto& module : module_->modules()) modes_.emplace_back(module, module->is_training());
+    module_->eval();
+  }
+  /// Parents come first, for a mode reaches down.
+  void restore_modes() {
+    for (const auto& [module, training] : modes_) module->train(training);
+  }
+
+  void begin() {
+    find_layers();
+    for (const module_layer& layer : layers_) {
+      detail::require_floats(layer.plain() ? layer.weight : layer.own->parameter(), layer.name.c_str());
+      originals_.push_back(layer.plain() ? layer.weight.detach().clone(at::MemoryFormat::Contiguous)
+                                         : layer.own->dense_weight().clone());
+    }
+    codes_.resize(layers_.size());
+    find_others();
+    imitate();
+  }
+
+  void find_layers() {
+    std::vector<module_layer> all = layers_of(*module_);
+    if (params_.select)
+      all.erase(std::remove_if(all.begin(), all.end(), [&](const auto& layer) { return !params_.select(layer.name); }),
+                all.end());
+    require(!all.empty(), errc::bad_params, "the network has no layer to compress");
+    const std::vector<layer_place> places = places_of(*module_, all, forward_, detail::checked_batch(data_, 0));
+    std::vector<std::size_t> order(all.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    for (const std::size_t i : order) require(places[i].uses > 0, errc::bad_params, "no data reaches layer ", all[i].name);
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return places[a].order < places[b].order; });
+    for (const std::size_t i : order) {
+      layers_.push_back(all[i]);
+      places_.push_back(places[i]);
+    }
+  }
+
+  void find_others() {
+    std::set<const at::TensorImpl*> seen;
+    for (const module_layer& layer : layers_)
+      seen.insert((layer.plain() ? layer.weight : layer.own->parameter()).unsafeGetTensorImpl());
+    const auto keep = [&](const std::string& name, const at::Tensor& t, bool trained) {
+      if (!t.defined() || !seen.insert(t.unsafeGetTensorImpl()).second) return;
+      others_.push_back({name, t, t.detach().clone(), trained});
+      if (trained && params_.other_rate > 0 && t.requires_grad() && t.scalar_type() == at::kFloat)
+        others_.back().optimizer.emplace(static_cast<std::size_t>(t.numel()));
+    };
+    for (const auto& item : module_->named_parameters()) keep(item.key(), item.value(), true);
+    for (const auto& item : module_->named_buffers()) keep(item.key(), item.value(), false);
+  }
+
+  /// The teacher's outputs of all batches.
+  void imitate() {
+    const at::NoGradGuard no_grad;
+    for (std::size_t b = 0; b < data_.batches; ++b) {
+      const at::Tensor batch = detail::checked_batch(data_, b);
+      const at::Tensor outputs = (params_.teacher ? params_.teacher : forward_)(batch).detach().contiguous();
+      detail::require_floats(outputs, "teacher's outputs");
+      require(outputs.dim() == 2, errc::bad_shape, "outputs of ", outputs.dim(), " dimensions, not samples x classes");
+      if (b == 0 && params_.teacher) require_same_classes(outputs, forward_(batch));
+      require_finite(detail::weight_matrix(outputs), "teacher's outputs");
+      logits_.push_back(outputs.clone());
+    }
+  }
+
+  static void require_same_classes(const at::Tensor& teacher, const at::Tensor& student) {
+    require(student.sizes() == teacher.sizes(), errc::bad_shape, "a teacher of ", teacher.size(-1),
+            " classes for a student of ", student.size(-1));
+  }
+
+  [[nodiscard]] static matrix_view<float> rows_of(at::Tensor& t) {
+    return {t.data_ptr<float>(), detail::extent(t, 0), detail::extent(t, 1)};
+  }
+
+  [[nodiscard]] static nchw_view<const float> samples_of(const at::Tensor& x) {
+    if (x.dim() == 4) return detail::maps_of(x);
+    return {x.data_ptr<float>(), {detail::extent(x, 0), detail::extent(x, 1), 1, 1}, {x.stride(0), x.stride(1), 1, 1}};
+  }
+
+  [[nodiscard]] static std::vector<float> floats_of(const at::Tensor& t) {
+    const at::Tensor all = t.detach().to(at::kFloat).contiguous();
+    return {all.data_ptr<float>(), all.data_ptr<float>() + all.numel()};
+  }
+
+  /// From what autograd found: the gradient of a codebook, or of the weights of a layer of torch::nn.
+  [[nodiscard]] std::vector<float> codeword_values(std::size_t i, const at::Tensor& found) const {
+    const pq_matrix<float>& codes = *codes_[i];
+    if (!found.defined()) return std::vector<float>(codes.book().values().size());
+    const at::Tensor all = found.contiguous();
+    if (layers_[i].plain()) return codeword_gradient(codes, detail::weight_matrix(all));
+    const std::span<const float> values = detail::values_of(all);
+    return {values.begin(), values.end()};
+  }
+
+  std::shared_ptr<::torch::nn::Module> module_;
+  forward_function forward_;
+  calibration_data data_;
+  torch_network_params params_;
+  std::vector<std::pair<std::shared_ptr<::torch::nn::Module>, bool>> modes_;
+  std::vector<module_layer> layers_;
+  std::vector<layer_place> places_;
+  std::vector<at::Tensor> originals_;
+  std::vector<std::optional<pq_matrix<float>>> codes_;
+  std::vector<detail::host_tensor> others_;
+  std::vector<at::Tensor> logits_;  ///< of the teacher, by batch
+};
+
+static_assert(trainable_network<torch_network> && stateful_network<torch_network> &&
+              adapting_network<torch_network> && self_training_network<torch_network>);
+
+}  // namespace torch
+}  // namespace v1
+}  // namespace bitpq
