@@ -22,17 +22,19 @@ struct work_meter {
   }
   /// How long `amount` will take; nothing before any has been timed.
   [[nodiscard]] std::optional<double> time_for(double amount) const noexcept {
-    if (amount <= 0) return 0;
+    if (amount <= 0) return 0.0;
     return done > 0 ? std::optional(amount * seconds / done) : std::nullopt;
   }
 };
 
 class run_watch {
  public:
-  /// `weights` that wait to be compressed, and steps that wait to be done if there were no budget.
   template <scalar T>
-  run_watch(const network_run<T>& run, std::size_t weights, std::size_t steps)
-      : progress_(run.progress), max_steps_(run.max_steps), max_seconds_(run.max_seconds) {
+  explicit run_watch(const network_run<T>& run)
+      : progress_(run.progress), max_steps_(run.max_steps), max_seconds_(run.max_seconds) {}
+
+  /// `weights` wait to be compressed, and steps to be done if there were no budget.
+  void expect(std::size_t weights, std::size_t steps) {
     weights_.left = static_cast<double>(weights);
     steps_.left = static_cast<double>(steps);
   }
