@@ -38,7 +38,9 @@ file(GLOB_RECURSE bitpq_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include
 list(FILTER bitpq_headers EXCLUDE REGEX "/include/bitpq/(io|interop)/")
 bitpq_interface_target(bitpq bitpq HEADERS ${bitpq_headers} LIBRARIES Eigen3::Eigen xsimd)
 
-file(GLOB_RECURSE bitpq_io_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/bitpq/io/*.hpp")
+# The leaf that keeps checkpoints of training as files stands above both train/ and io/ and needs no more than io does.
+file(GLOB_RECURSE bitpq_io_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/bitpq/io/*.hpp"
+     "${PROJECT_SOURCE_DIR}/include/bitpq/interop/checkpoint_file.hpp")
 bitpq_part(io HEADERS ${bitpq_io_headers} LIBRARIES nlohmann_json::nlohmann_json)
 
 file(GLOB bitpq_openmp_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/bitpq/interop/openmp.hpp")
