@@ -50,5 +50,6 @@ file(GLOB bitpq_tbb_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/bit
 bitpq_part(tbb HEADERS ${bitpq_tbb_headers} LIBRARIES TBB::tbb)
 
 # OpenMP: LibTorch's own parallel loops, which are templates, run in parallel only where it is on.
-file(GLOB_RECURSE bitpq_torch_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/bitpq/interop/torch*.hpp")
+file(GLOB bitpq_torch_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/bitpq/interop/torch.hpp"
+     "${PROJECT_SOURCE_DIR}/include/bitpq/interop/torch/*.hpp")
 bitpq_part(torch HEADERS ${bitpq_torch_headers} LIBRARIES bitpq::io torch OpenMP::OpenMP_CXX)

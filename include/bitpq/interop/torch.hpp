@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Layers for LibTorch's networks that become compressed where they stand (target bitpq::torch); docs/torch.md says how.
-// The namespace is bitpq::torch: where bitpq is open, write ::torch for LibTorch's.
+// Layers for LibTorch's networks that become compressed where they stand, and compression of whole networks (target
+// bitpq::torch); docs/torch.md says how. The namespace is bitpq::torch: where bitpq is open, write ::torch for LibTorch's.
 
-#include <bitpq/interop/torch/conv2d.hpp>
-#include <bitpq/interop/torch/linear.hpp>
+#include <bitpq/interop/torch/compress_module.hpp>

@@ -3,12 +3,15 @@
 // Layers for LibTorch: outputs and gradients on codes and on decoded weights against LibTorch's autograd in double
 // precision and finite differences; states; what runs is what is stored.
 
-#include <bitpq/interop/torch.hpp>
+#include <bitpq/interop/torch/conv2d.hpp>
+#include <bitpq/interop/torch/linear.hpp>
 
 #include "support/bad_inputs.hpp"
 #include "support/executor_checks.hpp"
 #include "support/training_layers.hpp"
 
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/sequential.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/sgd.h>
 
@@ -73,7 +76,7 @@ struct tensor_pass {
     return linear ? static_cast<torch::nn::Module&>(*linear) : static_cast<torch::nn::Module&>(*conv);
   }
   [[nodiscard]] at::Tensor bias() const { return linear ? linear->bias : conv->bias; }
-  [[nodiscard]] at::Tensor forward(const at::Tensor& input) const {
+  at::Tensor forward(const at::Tensor& input) const {
     return linear ? linear->forward(input) : conv->forward(input);
   }
 
@@ -271,9 +274,9 @@ TEST_CASE("with a teacher a layer compresses what makes the teacher's outputs of
   bitpq_test::expect_error(errc::bad_shape, "a batch goes through the teacher first, then through the student",
                            [&] { student.forward(shifted); });
   bitpq::pq_params params = some_params();
-  params.codewords = 64;  // a codeword for each row: nothing is lost
+  params.codewords = 40;  // one for each row: nothing is lost
   params.block_size = 30;
-  params.limit = bitpq::cluster_limit::none;
+  params.limit = bitpq::cluster_limit::points;
   params.storage = bitpq::codeword_type::f32;
   student.layer().compress(params, 1e-6);
   const at::Tensor wanted = at::linear(student.x, teacher.layer().dense_weight());

@@ -36,7 +36,7 @@ namespace detail {
 struct coded_product : ::torch::autograd::Function<coded_product> {
   using context = ::torch::autograd::AutogradContext;
   using tensors = ::torch::autograd::variable_list;
-  enum flag : std::int64_t { inputs_coded = 1, codewords_coded = 2, biased = 4 };
+  static constexpr std::int64_t inputs_coded = 1, codewords_coded = 2, biased = 4;
 
   static at::Tensor forward(context* ctx, const at::Tensor& x, const at::Tensor& /*codewords*/,
                             const c10::optional<at::Tensor>& bias, const coded_weights_ptr& w,
@@ -44,9 +44,8 @@ struct coded_product : ::torch::autograd::Function<coded_product> {
     const at::Tensor weight = plan.forward_on_codes ? at::Tensor() : w->decoded();
     const at::Tensor added = bias.value_or(at::Tensor());
     ctx->saved_data["weights"] = c10::IValue::make_capsule(w);
-    ctx->saved_data["flags"] = std::int64_t{(plan.inputs_on_codes ? inputs_coded : 0) |
-                                            (plan.codewords_on_codes ? codewords_coded : 0) |
-                                            (added.defined() ? biased : 0)};
+    ctx->saved_data["flags"] = (plan.inputs_on_codes ? inputs_coded : 0) |
+                               (plan.codewords_on_codes ? codewords_coded : 0) | (added.defined() ? biased : 0);
     ctx->save_for_backward({x, weight});
     return plan.forward_on_codes ? forward_on_codes(*w, x, added) : forward_dense(w->geometry(), weight, x, added);
   }

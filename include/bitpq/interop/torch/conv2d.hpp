@@ -87,12 +87,12 @@ class conv2d_impl : public ::torch::nn::ConvNdImpl<2, conv2d_impl>, public compr
 
   void use_codebook(const at::Tensor& values) override {
     parameters_.erase("weight");
-    weight = {};
+    weight = at::Tensor();
     codebook = register_parameter("codebook", values);
   }
   void use_weight(const at::Tensor& values) override {
     parameters_.erase("codebook");
-    codebook = {};
+    codebook = at::Tensor();
     weight = register_parameter("weight", values);
   }
   const at::Tensor& dense_parameter() const noexcept override { return weight; }

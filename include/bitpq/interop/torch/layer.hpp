@@ -210,7 +210,7 @@ class compressible {
     observed_.reset();
     if (teacher_ != nullptr) {
       teacher_->remembers_ = false;
-      teacher_->last_input_ = {};
+      teacher_->last_input_ = at::Tensor();
       teacher_ = nullptr;
     }
   }
@@ -225,7 +225,7 @@ class compressible {
       observed_->add(seen);
       return;
     }
-    const at::Tensor theirs = std::exchange(teacher_->last_input_, {});
+    const at::Tensor theirs = std::exchange(teacher_->last_input_, at::Tensor());
     require(theirs.defined() && theirs.sizes() == seen.sizes(), errc::bad_shape,
             "a batch goes through the teacher first, then through the student");
     const at::Tensor weight = teacher_->dense_weight();

@@ -72,12 +72,12 @@ class linear_impl : public ::torch::nn::Cloneable<linear_impl>, public compressi
  private:
   void use_codebook(const at::Tensor& values) override {
     parameters_.erase("weight");
-    weight = {};
+    weight = at::Tensor();
     codebook = register_parameter("codebook", values);
   }
   void use_weight(const at::Tensor& values) override {
     parameters_.erase("codebook");
-    codebook = {};
+    codebook = at::Tensor();
     weight = register_parameter("weight", values);
   }
   const at::Tensor& dense_parameter() const noexcept override { return weight; }

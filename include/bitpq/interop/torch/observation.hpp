@@ -36,15 +36,15 @@ class observation {
   void add(const at::Tensor& x, const at::Tensor& teacher, const at::Tensor& weight) {
     const matrix_view<const float> w = detail::weight_matrix(weight);
     if (detail::is_linear(moments_.geometry()))
-      targets_->add(w, detail::columns_of(teacher), detail::columns_of(x), at_executor{});
+      targets_.value().add(w, detail::columns_of(teacher), detail::columns_of(x), at_executor{});
     else
-      targets_->add(w, detail::maps_of(teacher), detail::maps_of(x), at_executor{});
+      targets_.value().add(w, detail::maps_of(teacher), detail::maps_of(x), at_executor{});
     add(x);
   }
 
   /// Throws bad_params when nothing passed through.
   [[nodiscard]] importance moments() const& { return moments_.finish(); }
-  [[nodiscard]] aligned_buffer<double> targets() && { return std::move(*targets_).finish(); }
+  [[nodiscard]] aligned_buffer<double> targets() && { return std::move(targets_.value()).finish(); }
 
  private:
   gram_accumulator moments_;

@@ -10,6 +10,7 @@
 #include <bitpq/train/distillation.hpp>
 #include <bitpq/train/network.hpp>
 
+#include <torch/autograd.h>
 #include <torch/nn/modules/batchnorm.h>
 
 #include <numeric>
@@ -74,7 +75,8 @@ class torch_network {
  public:
   /// Runs the data once through the network for the teacher's outputs. Throws, nothing changed: bad_params for no data
   /// or a layer that data does not reach, bad_shape for outputs that are not samples x classes or a teacher of other
-  /// classes, non_finite for a batch that is not finite, unsupported for weights that are shared or no floats.
+  /// classes, non_finite for a batch that is not finite, unsupported for weights that are shared or no floats; bad_params
+  /// for a layer that is compressed already.
   torch_network(std::shared_ptr<::torch::nn::Module> module, forward_function forward, calibration_data data,
                 torch_network_params params = {})
       : module_(std::move(module)), forward_(std::move(forward)), data_(std::move(data)), params_(std::move(params)) {
@@ -181,7 +183,7 @@ class torch_network {
     for (detail::host_tensor& t : others_) {
       if (!t.optimizer || !t.gradient.defined()) continue;
       at::Tensor values = t.tensor.detach().clone(at::MemoryFormat::Contiguous);
-      const at::Tensor gradient = std::exchange(t.gradient, {}).contiguous();
+      const at::Tensor gradient = std::exchange(t.gradient, at::Tensor()).contiguous();
       t.optimizer->step(detail::writable_values(values), detail::values_of(gradient), rate * params_.other_rate);
       t.tensor.copy_(values);
     }
@@ -294,6 +296,8 @@ class torch_network {
   void begin() {
     find_layers();
     for (const module_layer& layer : layers_) {
+      require(layer.plain() || !layer.own->compressed(), errc::bad_params, "layer ", layer.name,
+              " is compressed already");
       detail::require_floats(layer.plain() ? layer.weight : layer.own->parameter(), layer.name.c_str());
       originals_.push_back(layer.plain() ? layer.weight.detach().clone(at::MemoryFormat::Contiguous)
                                          : layer.own->dense_weight().clone());
