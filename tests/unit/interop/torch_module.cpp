@@ -5,7 +5,7 @@
 #include <bitpq/interop/torch.hpp>
 
 #include "support/bad_inputs.hpp"
-#include "support/layers.hpp"
+#include "support/random_pq.hpp"
 
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/sequential.h>
@@ -227,7 +227,7 @@ TEST_CASE("what cannot be compressed is said with its name, and the network stay
   pq::module_params taught = params;
   taught.network.teacher = [](const at::Tensor& input) { return at::zeros({input.size(0), 7}); };
   const auto tied = std::make_shared<torch::nn::Module>();
-  const torch::nn::Linear one(3, 3), two(3, 3);
+  torch::nn::Linear one(3, 3), two(3, 3);
   two->weight = tied->register_module("one", one)->weight;
   tied->register_module("two", two);
   at::Tensor spoilt = x.clone();
