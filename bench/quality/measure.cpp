@@ -2,17 +2,18 @@
 
 #include "quality/measure.hpp"
 
-#include "engine/progress_bar.hpp"
+#include "engine/network_progress.hpp"
 
+#include <bitpq/train/compress_network.hpp>
 #include <bitpq/train/distillation.hpp>
-
-#include <chrono>
 
 namespace quality {
 
 namespace {
 
 using answers = std::vector<std::vector<float>>;
+
+constexpr std::size_t batch = 64;  // images at a time
 
 double mean_divergence(const answers& teacher, const answers& student) {
   const auto row = [](const std::vector<float>& logits) {
@@ -47,7 +48,6 @@ void add_sizes(network_row& row, std::size_t parameters, const std::vector<layer
 }  // namespace
 
 answers answers_of(const engine::network& net, const engine::image_source& images, bitpq::executor_ref exec) {
-  constexpr std::size_t batch = 64;
   answers all;
   for (std::size_t first = 0; first < images.count; first += batch) {
     const std::size_t n = std::min(batch, images.count - first);
@@ -65,39 +65,34 @@ outcome measure(const subject& on, const answers& teacher_answers, const setting
   for (const engine::node& step : teacher.structure().nodes)
     if (step.type == engine::node::kind::layer) classifier = step.name;
 
-  engine::sequential_options options;
-  options.statistics = how.statistics;
-  options.correct_bias = how.correct_bias;
-  options.teacher_targets = how.teacher_targets;
+  bitpq::network_params params;
+  params.layer = [&](std::size_t, const bitpq::network_layer& layer) {
+    bitpq::pq_params one = how.params(layer.geometry);
+    sizes.apply(layer.geometry, layer.name == classifier, one);
+    one.seed = of.seed;
+    return one;
+  };
+  params.calibration.statistics = how.statistics;
+  params.calibration.teacher_targets = how.teacher_targets;
+  engine::student student(teacher, on.calibration, on.compressed, {.correct_bias = how.correct_bias}, exec);
+  engine::network_progress bars(of.network + " " + of.setting + " " + of.method);
+  bitpq::network_run<float> run;
+  run.progress = bars.callback();
+  const bitpq::network_report report = bitpq::compress_network(student, params, run, exec);
   outcome result;
-  std::vector<bitpq::pq_matrix<float>> codes;
-  engine::progress_bar bar(of.network + " " + of.setting + " " + of.method,
-                           2 * engine::count_layers(teacher.structure(), on.compressed) + 1);
-  const auto start = std::chrono::steady_clock::now();
-  const engine::network student = engine::compress_layers(
-      teacher, on.calibration, on.compressed, options, exec, [&](const engine::layer_turn& turn) {
-        const bitpq::layer_geometry& geometry = turn.step.geometry;
-        bitpq::pq_params params = how.params(geometry);
-        sizes.apply(geometry, turn.step.name == classifier, params);
-        params.seed = of.seed;
-        auto layer = bitpq::compress<float>(geometry, turn.weights, turn.inputs, params, exec);
-        result.layers.push_back({of, turn.step.name, layer.report});
-        codes.push_back(layer.weights);
-        bar.advance(1, turn.step.name);
-        return std::move(layer.weights);
-      });
   result.network.of = of;
-  result.network.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.network.seconds = report.seconds;
+  for (const bitpq::tuned_layer_report& layer : report.layers)
+    result.layers.push_back({of, layer.name, layer.compression});
 
   std::size_t i = 0;
-  engine::observe_layers(student, on.heldout, on.compressed, options, exec,
-                         [&](const engine::node& step, const bitpq::importance& heldout) {
+  engine::observe_layers(student.net(), on.heldout, on.compressed, batch, exec,
+                         [&](const engine::node& /*step*/, const bitpq::importance& heldout) {
                            result.layers[i].output_error = bitpq::relative_output_error<float>(
-                               teacher.at(step.name).dense_weights(), codes[i], heldout, exec);
+                               student.weights(i), *student.codes(i), heldout, exec);
                            ++i;
-                           bar.advance(1, step.name + ", held out");
                          });
-  const answers given = answers_of(student, on.evaluation, exec);
+  const answers given = answers_of(student.net(), on.evaluation, exec);
   result.network.kl = mean_divergence(teacher_answers, given);
   result.network.top1 = top1(given, on.labels);
   result.network.teacher_top1 = top1(teacher_answers, on.labels);

@@ -3,7 +3,7 @@
 
 // The networks that are compressed, and the images that go with each.
 
-#include "engine/sequential.hpp"
+#include "engine/student.hpp"
 #include "engine/weights.hpp"
 
 #include <optional>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Many images on their way through a network, halted wherever somebody wants to look at a layer's input. Each step of
-// the network runs once per batch, and of a halted batch only the tensors that later steps read are kept.
+// Many images on their way through a network, batch by batch, halted wherever somebody wants to look at a layer's
+// input. Of a halted batch only the tensors that later steps read are kept.
 
 #include "engine/network.hpp"
 
@@ -25,33 +25,32 @@ class activations {
         batch_(batch),
         halted_(bitpq::ceil_div(images_.count, batch)) {}
 
-  /// Runs the steps up to `step`, not included, that have not run yet. `net` has the graph of the constructor; its
-  /// layers may have changed since, which only later steps notice.
-  void advance(const network& net, std::size_t step, bitpq::executor_ref exec) {
-    for (std::size_t b = 0; b < halted_.size(); ++b) {
-      if (halted_[b].empty()) {
-        halted_[b].resize(structure_->nodes.size() + 1);
-        halted_[b][0] = images_.batch(b * batch_, std::min(batch_, images_.count - b * batch_));
-      }
-      for (std::size_t i = step_; i < step; ++i) net.run(i, halted_[b], exec);
-    }
-    step_ = std::max(step_, step);
-  }
-
   [[nodiscard]] std::size_t batches() const noexcept { return halted_.size(); }
 
-  /// What the step that comes next reads first, of one batch. Call advance before.
-  [[nodiscard]] const tensor& input(std::size_t batch) const {
-    return halted_[batch][structure_->nodes[step_].inputs[0]];
+  /// What `step` reads first, of batch b. Steps before it run that have not run yet, so that each runs once as long as
+  /// nobody looks back; a batch that has passed `step` begins again. `net` has the graph of the constructor; its layers
+  /// may have changed since, which only steps to come notice.
+  [[nodiscard]] const tensor& input(const network& net, std::size_t step, std::size_t b, bitpq::executor_ref exec) {
+    halted_batch& halted = halted_[b];
+    if (halted.tensors.empty() || halted.next > step) {
+      halted.tensors.assign(structure_->nodes.size() + 1, {});
+      halted.tensors[0] = images_.batch(b * batch_, std::min(batch_, images_.count - b * batch_));
+      halted.next = 0;
+    }
+    for (; halted.next < step; ++halted.next) net.run(halted.next, halted.tensors, exec);
+    return halted.tensors[structure_->nodes[step].inputs[0]];
   }
 
  private:
+  struct halted_batch {
+    std::size_t next = 0;         // step
+    std::vector<tensor> tensors;  // by number; empty where not made yet or not needed any more
+  };
+
   const graph* structure_;
   image_source images_;
   std::size_t batch_;
-  std::size_t step_ = 0;  // the next to run
-  std::vector<std::vector<tensor>>
-      halted_;  // of each batch, by number; empty where not made yet or not needed any more
+  std::vector<halted_batch> halted_;
 };
 
 }  // namespace engine

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The host engine for whoever runs networks on it (examples, their tests, bench/quality):
-#   bitpq_engine         headers; needs bitpq::io
-#   bitpq_engine_images  reads photographs; needs stb's headers (BITPQ_WITH_STB)
+#   bitpq_engine               headers; needs bitpq::io
+#   bitpq_engine_images        reads photographs; needs stb's headers (BITPQ_WITH_STB)
+#   bitpq_engine_distillation  tunes what is compressed; needs bitpq::torch. Compiled with whoever links it, for the
+#                              same instruction sets
 
 if(TARGET bitpq_engine OR NOT TARGET bitpq::io)
   return()
@@ -11,6 +13,13 @@ endif()
 add_library(bitpq_engine INTERFACE)
 target_include_directories(bitpq_engine INTERFACE "${PROJECT_SOURCE_DIR}/examples")
 target_link_libraries(bitpq_engine INTERFACE bitpq::bitpq bitpq::io)
+
+if(TARGET bitpq::torch)
+  add_library(bitpq_engine_distillation INTERFACE)
+  target_sources(bitpq_engine_distillation INTERFACE "${CMAKE_CURRENT_LIST_DIR}/distillation.cpp")
+  target_compile_definitions(bitpq_engine_distillation INTERFACE ENGINE_HAS_DISTILLATION)
+  target_link_libraries(bitpq_engine_distillation INTERFACE bitpq_engine bitpq::torch)
+endif()
 
 if(NOT BITPQ_WITH_STB)
   return()

@@ -21,8 +21,12 @@ class progress_bar {
   }
 
   /// `what` names the unit that is being worked on.
-  void advance(std::size_t units = 1, const std::string& what = {}) {
-    done_ += units;
+  void advance(std::size_t units = 1, const std::string& what = {}) { move_to(done_ + units, what); }
+
+  /// So many units are done.
+  void move_to(std::size_t done, const std::string& what = {}) {
+    if (done == done_ && what == what_) return;
+    done_ = done;
     what_ = what;
     draw();
   }

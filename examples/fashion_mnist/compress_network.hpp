@@ -3,9 +3,11 @@
 
 // Compresses the demo's network, keeps it as a file holds it, and says what happened to each layer.
 
-#include "engine/progress_bar.hpp"
-#include "engine/sequential.hpp"
+#include "engine/distillation.hpp"
+#include "engine/network_progress.hpp"
 #include "fashion_mnist/network.hpp"
+
+#include <bitpq/train/compress_network.hpp>
 
 namespace fashion_mnist {
 
@@ -15,11 +17,6 @@ struct layer_result {
   std::size_t dense_bytes = 0;
   bitpq::layer_report report;
   double heldout_error = 0;  ///< output error on images that were not used for calibration
-};
-
-struct compressed_network {
-  bitpq::compressed_model<float> model;
-  std::vector<layer_result> layers;
 };
 
 /// Unlabelled images for calibration, and others to measure the output error on.
@@ -46,40 +43,49 @@ inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry, bool
   return params;
 }
 
-/// Every layer but the stem (288 weights that all the rest depends on): towards the teacher's outputs, or by plain
-/// k-means on the weights, at the same size.
-inline compressed_network compress(const engine::network& original, bool preserve_outputs,
-                                   const calibration_images& data, std::uint64_t seed, bitpq::executor_ref exec,
-                                   const std::string& title) {
-  const engine::layer_choice all_but_stem = [](const engine::node& step) { return step.name != "conv1"; };
-  engine::sequential_options options;
-  options.statistics = options.teacher_targets = options.correct_bias = preserve_outputs;
-  compressed_network result;
-  engine::progress_bar bar(title, engine::count_layers(original.structure(), all_but_stem));
-  const engine::network student = engine::compress_layers(
-      original, data.source(0, data.count), all_but_stem, options, exec, [&](const engine::layer_turn& turn) {
-        bitpq::pq_params params = settings_for(turn.step.geometry, preserve_outputs);
-        params.seed = seed;
-        auto layer = bitpq::compress<float>(turn.step.geometry, turn.weights, turn.inputs, params, exec);
-        result.model.add_layer(turn.step.name + ".weight", turn.step.geometry, layer.weights);
-        result.layers.push_back({turn.step.name, 4 * turn.weights.size(), layer.report});
-        bar.advance(1, turn.step.name);
-        return std::move(layer.weights);
-      });
-  auto report = result.layers.begin();
-  engine::observe_layers(student, data.source(data.count, data.heldout), all_but_stem, options, exec,
-                         [&](const engine::node& step, const bitpq::importance& heldout) {
-                           report++->heldout_error = bitpq::relative_output_error<float>(
-                               original.at(step.name).dense_weights(), result.model.layer(step.name + ".weight").weight,
-                               heldout, exec);
-                         });
-  for (const engine::node& step : student.structure().nodes)
+/// Every layer but the stem: 288 weights that all the rest depends on.
+inline bool all_but_stem(const engine::node& step) { return step.name != "conv1"; }
+
+/// Towards the teacher's outputs, or by plain k-means on the weights, at the same size.
+inline bitpq::network_params network_settings(bool preserve_outputs, std::uint64_t seed) {
+  bitpq::network_params params;
+  params.layer = [=](std::size_t, const bitpq::network_layer& layer) {
+    bitpq::pq_params one = settings_for(layer.geometry, preserve_outputs);
+    one.seed = seed;
+    return one;
+  };
+  params.calibration.statistics = params.calibration.teacher_targets = preserve_outputs;
+  return params;
+}
+
+/// The student as a file holds it.
+inline bitpq::compressed_model<float> model_of(engine::student& student) {
+  bitpq::compressed_model<float> model;
+  const std::vector<bitpq::network_layer> layers = student.layers();
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    model.add_layer(layers[i].name + ".weight", layers[i].geometry, *student.codes(i));
+  const engine::network& net = student.net();
+  for (const engine::node& step : net.structure().nodes)
     if (step.type == engine::node::kind::layer)
-      result.model.add_tensor(step.name + ".bias", {step.geometry.out_channels}, student.at(step.name).bias(),
-                              bitpq::dtype::f16);
-  const bitpq::matrix_view<const float> stem = original.at("conv1").dense_weights();
-  result.model.add_tensor("conv1.weight", {stem.rows(), 1, 3, 3}, {stem.data_handle(), stem.size()}, bitpq::dtype::f16);
-  return result;
+      model.add_tensor(step.name + ".bias", {step.geometry.out_channels}, net.at(step.name).bias(), bitpq::dtype::f16);
+  const bitpq::matrix_view<const float> stem = net.at("conv1").dense_weights();
+  model.add_tensor("conv1.weight", {stem.rows(), 1, 3, 3}, {stem.data_handle(), stem.size()}, bitpq::dtype::f16);
+  return model;
+}
+
+/// What became of the layers, on images that the student was not calibrated with.
+inline std::vector<layer_result> results_of(engine::student& student, const bitpq::network_report& report,
+                                            const calibration_images& data, bitpq::executor_ref exec) {
+  std::vector<layer_result> results;
+  engine::observe_layers(student.net(), data.source(data.count, data.heldout), all_but_stem, 64, exec,
+                         [&](const engine::node& step, const bitpq::importance& heldout) {
+                           const std::size_t i = results.size();
+                           const bitpq::matrix_view<const float> dense = student.weights(i);
+                           results.push_back({step.name, 4 * dense.size(), report.layers[i].compression,
+                                              bitpq::relative_output_error<float>(dense, *student.codes(i), heldout,
+                                                                                  exec)});
+                         });
+  return results;
 }
 
 }  // namespace fashion_mnist

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Compresses a trained network, saves it, loads it back, and evaluates teacher and student on all test images, the
-// student running on codes.
+// Compresses a trained network, tunes its codewords where LibTorch is there, saves it, loads it back, and evaluates
+// teacher and student on all test images, the student running on codes.
 
 #include "fashion_mnist/compress_network.hpp"
 #include "fashion_mnist/evaluate.hpp"
@@ -9,6 +9,7 @@
 
 #include <bitpq/interop/openmp.hpp>
 
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
@@ -20,6 +21,7 @@ struct options {
   std::string data = "/usr/share/datasets/fashion-mnist";
   std::string teacher = DEMO_TEACHER;
   std::size_t calibration = 2048, heldout = 512, images = 10000, batch = 100;
+  std::size_t finetune_steps = 300;
   std::uint64_t seed = 0;
   int threads = omp_get_max_threads();
 };
@@ -27,6 +29,7 @@ struct options {
 constexpr const char* usage =
     "usage: fashion_mnist_demo [--out DIR] [--data DIR] [--teacher FILE] [--calibration IMAGES]\n"
     "                          [--heldout IMAGES] [--images TEST_IMAGES] [--batch IMAGES] [--seed N] [--threads N]\n"
+    "                          [--finetune-steps N] [--no-finetune]\n"
     "The environment variable BITPQ_COMMIT is copied into the report, BITPQ_ISA forces an instruction set.\n";
 
 /// A whole number of at least `least`.
@@ -47,6 +50,11 @@ options parse(int argc, char** argv) {
   options o;
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
+    if (name == "--no-finetune") {
+      o.finetune_steps = 0;
+      --i;
+      continue;
+    }
     bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
     const std::string value = argv[i + 1];
     if (name == "--out")
@@ -63,6 +71,8 @@ options parse(int argc, char** argv) {
       o.images = number(name, value, 1);
     else if (name == "--batch")
       o.batch = number(name, value, 1);
+    else if (name == "--finetune-steps")
+      o.finetune_steps = number(name, value, 0);
     else if (name == "--seed")
       o.seed = number(name, value, 0);
     else if (name == "--threads")
@@ -72,6 +82,51 @@ options parse(int argc, char** argv) {
   }
   return o;
 }
+
+/// What compressing has come to.
+struct stage {
+  bitpq::compressed_model<float> model;
+  std::vector<fashion_mnist::layer_result> layers;
+  double seconds = 0;  ///< of this stage
+};
+
+stage compressed(const engine::network& teacher, bool preserve_outputs, const fashion_mnist::calibration_images& data,
+                 std::uint64_t seed, bitpq::executor_ref exec) {
+  engine::network_progress bars(preserve_outputs ? "compressing" : "plain k-means");
+  engine::student student(teacher, data.source(0, data.count), fashion_mnist::all_but_stem,
+                          {.correct_bias = preserve_outputs}, exec);
+  bitpq::network_run<float> run;
+  run.progress = bars.callback();
+  const bitpq::network_report report =
+      bitpq::compress_network(student, fashion_mnist::network_settings(preserve_outputs, seed), run, exec);
+  return {fashion_mnist::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
+}
+
+#ifdef ENGINE_HAS_DISTILLATION
+/// Compressed towards the teacher's outputs, and that with codewords tuned on all training images.
+std::array<stage, 2> distilled(const engine::network& teacher, const fashion_mnist::calibration_images& data,
+                               const options& o, bitpq::executor_ref exec) {
+  bitpq::network_params params = fashion_mnist::network_settings(true, o.seed);
+  params.global_tuning.steps = o.finetune_steps;
+  params.global_tuning.rate = bitpq::cosine_schedule{1e-3, o.finetune_steps};
+  engine::distillation_options tuning;
+  tuning.images = data.source(0, data.images->count());
+  tuning.batch = 64;
+  tuning.seed = o.seed;
+  engine::network_progress bars("compressing");
+  bitpq::network_run<float> run;
+  run.progress = bars.callback();
+  std::array<stage, 2> stages;
+  const auto see = [&](stage& to) {
+    return [&](engine::student& student, const bitpq::network_report& report) {
+      to = {fashion_mnist::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
+    };
+  };
+  engine::distil(teacher, data.source(0, data.count), fashion_mnist::all_but_stem, {}, tuning, params, run, exec,
+                 see(stages[0]), see(stages[1]));
+  return stages;
+}
+#endif
 
 void run(const options& o) {
   using namespace fashion_mnist;
@@ -97,12 +152,24 @@ void run(const options& o) {
   report.calibration_images = o.calibration;
   report.test_images = o.images;
   report.seed = o.seed;
+  report.finetune_steps = o.finetune_steps;
   report.parameters = original.parameters;
 
-  const auto start = std::chrono::steady_clock::now();
-  compressed_network student = compress(original.net, true, data, o.seed, exec, "compressing");
-  report.compress_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  compressed_network control = compress(original.net, false, data, o.seed, exec, "plain k-means");
+  stage student, untuned;
+#ifdef ENGINE_HAS_DISTILLATION
+  if (o.finetune_steps > 0) {
+    std::array<stage, 2> both = distilled(original.net, data, o, exec);
+    untuned = std::move(both[0]);
+    student = std::move(both[1]);
+    report.finetune_seconds = student.seconds;
+    report.compress_seconds = untuned.seconds;
+  }
+#endif
+  if (student.layers.empty()) {
+    student = compressed(original.net, true, data, o.seed, exec);
+    report.compress_seconds = student.seconds;
+  }
+  stage control = compressed(original.net, false, data, o.seed, exec);
 
   const std::string file = o.out + "/student.safetensors", control_file = o.out + "/control.safetensors";
   bitpq::save_model(file, student.model);
@@ -115,10 +182,17 @@ void run(const options& o) {
   // What is evaluated is what the files hold.
   const engine::network from_file = engine::load_compressed(architecture(), bitpq::load_model<float>(file));
   const engine::network control_net = engine::load_compressed(architecture(), bitpq::load_model<float>(control_file));
-  const std::vector<evaluation> results = evaluate({&original.net, &from_file, &control_net}, test, o.batch, exec);
+  std::vector<const engine::network*> networks{&original.net, &from_file, &control_net};
+  engine::network untuned_net;
+  if (report.finetune_seconds) {
+    untuned_net = engine::load_compressed(architecture(), untuned.model);
+    networks.push_back(&untuned_net);
+  }
+  const std::vector<evaluation> results = evaluate(networks, test, o.batch, exec);
   report.teacher = results[0];
   report.student = results[1];
   report.control = results[2];
+  if (report.finetune_seconds) report.untuned = results[3];
 
   print_table(report);
   write_json(report, o.out + "/report.json");

@@ -126,10 +126,14 @@ void print_table(const demo_report& report) {
     std::printf("%-34s %8.2f %% %12zu %14.4f\n", name, e.top1, bytes, e.ms_per_image);
   };
   row("teacher, dense fp32", report.teacher, report.dense_bytes());
+  if (report.finetune_seconds) row("student before fine-tuning", report.untuned, report.file_bytes);
   row("student, running on codes", report.student, report.file_bytes);
   row("control, plain k-means", report.control, report.control_bytes);
-  std::printf("ratio %.1f, compressed in %.1f s; %s, %zu threads, batches of %zu\n", report.ratio(),
-              report.compress_seconds, report.isa.c_str(), report.threads, report.batch);
+  std::printf("ratio %.1f, compressed in %.1f s", report.ratio(), report.compress_seconds);
+  if (report.finetune_seconds)
+    std::printf(", %zu steps of fine-tuning without labels in %.1f s", report.finetune_steps, *report.finetune_seconds);
+  std::printf("; %s, %zu threads, batches of %zu\n", report.isa.c_str(), report.threads,
+              report.batch);
 }
 
 void write_json(const demo_report& report, const std::string& path) {
@@ -153,6 +157,11 @@ void write_json(const demo_report& report, const std::string& path) {
       {"test_images", report.test_images},
       {"seed", report.seed},
   };
+  if (report.finetune_seconds) {
+    json["student_top1_before_finetune"] = report.untuned.top1;
+    json["finetune_steps"] = report.finetune_steps;
+    json["finetune_seconds"] = *report.finetune_seconds;
+  }
   for (const layer_result& layer : report.layers) json["layers"].push_back(layer_json(layer));
   for (const layer_result& layer : report.control_layers) json["control_layers"].push_back(layer_json(layer));
   write_text(path, json.dump(2) + "\n");
@@ -174,8 +183,10 @@ void write_svg(const demo_report& report, const std::string& path) {
                "title");
   picture.text(24, 56,
                "top-1 on " + std::to_string(report.test_images) + " test images: teacher " +
-                   number(report.teacher.top1, 2) + " %, student on codes " + number(report.student.top1, 2) +
-                   " %, plain k-means at the same size " + number(report.control.top1, 2) + " %; no fine-tuning",
+                   number(report.teacher.top1, 2) + " %, student on codes " + number(report.student.top1, 2) + " % (" +
+                   (report.finetune_seconds ? number(report.untuned.top1, 2) + " % before fine-tuning without labels"
+                                            : std::string("no fine-tuning")) +
+                   "), plain k-means at the same size " + number(report.control.top1, 2) + " %",
                "label");
   for (std::size_t i = 0; i < report.layers.size(); ++i) {
     const double y = top + static_cast<double>(i) * row_height + 17;

@@ -6,6 +6,7 @@
 #include "fashion_mnist/compress_network.hpp"
 #include "fashion_mnist/evaluate.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct demo_report {
   std::size_t parameters = 0;
   std::size_t file_bytes = 0, control_bytes = 0;
   double compress_seconds = 0;
+  std::optional<double> finetune_seconds;  ///< nothing where codewords were not tuned
+  std::size_t finetune_steps = 0;
+  evaluation untuned;  ///< the student before its codewords were tuned, where they were
   std::vector<layer_result> layers;          ///< of the student
   std::vector<layer_result> control_layers;  ///< of plain k-means on the weights, at the same size
 

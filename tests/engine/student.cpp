@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "engine/sequential.hpp"
+#include "engine/student.hpp"
 #include "engine/architectures.hpp"
 #include "engine_data.hpp"
 #include "support/catch.hpp"
 #include "support/layers.hpp"
 
+#include <bitpq/train/compress_network.hpp>
+
 #include <Eigen/Cholesky>
 
-using engine::layer_turn;
 using engine::network;
 using engine::node;
 using engine::tensor;
@@ -48,15 +49,41 @@ tensor input_of(const network& net, std::size_t step) {
   return std::move(tensors[net.structure().nodes[step].inputs[0]]);
 }
 
-bitpq::pq_matrix<float> quick_codes(const layer_turn& turn) {
-  bitpq::pq_params params;
-  params.block_size = turn.step.geometry.window() > 1 ? 9 : 2;
-  params.codewords = 8;
-  params.max_iterations = 3;
-  return bitpq::compress<float>(turn.step.geometry, turn.weights, turn.inputs, params).weights;
+bitpq::network_params quick_params() {
+  bitpq::network_params params;
+  params.layer = [](std::size_t, const bitpq::network_layer& layer) {
+    bitpq::pq_params one;
+    one.block_size = layer.geometry.window() > 1 ? 9 : 2;
+    one.codewords = 8;
+    one.max_iterations = 3;
+    return one;
+  };
+  return params;
 }
 
-double largest(const bitpq_test::row_major& m) { return m.cwiseAbs().maxCoeff(); }
+/// Remembers what was handed over last of each layer.
+struct watched_student : engine::student {
+  using engine::student::student;
+  std::map<std::size_t, std::vector<double>> ours, theirs;
+
+  void stream(std::size_t i, bool teacher, const bitpq::sample_visitor<float>& visitor) {
+    ours[i].clear();
+    theirs[i].clear();
+    engine::student::stream(i, teacher, [&](const bitpq::layer_samples<float>& samples) {
+      append(samples.inputs, ours[i]);
+      append(samples.teacher_inputs, theirs[i]);
+      return visitor(samples);
+    });
+  }
+
+ private:
+  static void append(const bitpq::nchw_view<const float>& maps, std::vector<double>& to) {
+    for (std::size_t k = 0; k < maps.size(); ++k) to.push_back(static_cast<double>(maps.data_handle()[k]));
+  }
+};
+
+/// The chosen layers' places in the graph.
+std::vector<std::size_t> places(const network& net) { return engine::chosen_steps(net.structure(), all_but_stem); }
 
 /// Mean of each output before activation and residual.
 std::vector<double> output_means(const network& net, std::size_t step) {
@@ -72,76 +99,47 @@ std::vector<double> output_means(const network& net, std::size_t step) {
 
 }  // namespace
 
-TEST_CASE("layers are calibrated on what they see in the student") {
+TEST_CASE("layers are calibrated on what they see in the student and in the teacher") {
   const network teacher = small_resnet();
-  engine::sequential_options options;
-  options.batch = 3;
-  options.correct_bias = false;
-  std::vector<bitpq::importance> seen;
-  const network student =
-      engine::compress_layers(teacher, source, all_but_stem, options, {}, [&](const layer_turn& turn) {
-        seen.push_back(*turn.inputs);
-        return quick_codes(turn);
-      });
-  const std::vector<node>& steps = teacher.structure().nodes;
-  REQUIRE(seen.size() == engine::count_layers(teacher.structure(), all_but_stem));
-  auto moments = seen.begin();
+  watched_student student(teacher, source, all_but_stem, {.batch = 3}, {});
+  bitpq::network_params params = quick_params();
+  params.calibration.teacher_targets = true;
+  const bitpq::network_report report = bitpq::compress_network(student, params);
+  const std::vector<std::size_t> steps = places(teacher);
+  REQUIRE(report.layers.size() == steps.size());
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].type != node::kind::layer || steps[i].name == "conv1") continue;
-    INFO(steps[i].name);
-    const tensor x = input_of(student, i);  // the student as it became: only what comes before the layer matters
-    const auto columns = bitpq_test::naive_columns(steps[i].geometry, 0, x.view());
-    const bitpq_test::row_major want = columns * columns.transpose() / static_cast<double>(columns.cols());
-    CHECK(largest(bitpq_test::to_eigen((moments++)->gram(0)) - want) < 1e-5 * largest(want));
+    INFO(report.layers[i].name);
+    CHECK(report.layers[i].name == teacher.structure().nodes[steps[i]].name);
+    // The student as it became: only what comes before the layer matters.
+    CHECK_THAT(student.ours[i], Catch::Matchers::Approx(values_of(input_of(student.net(), steps[i]))).margin(1e-5));
+    CHECK_THAT(student.theirs[i], Catch::Matchers::Approx(values_of(input_of(teacher, steps[i]))).margin(1e-5));
   }
 }
 
-TEST_CASE("teacher targets: weights that make the teacher's outputs of the student's inputs") {
+TEST_CASE("a student is the teacher until its layers are replaced") {
   const network teacher = small_resnet();
-  engine::sequential_options options;
-  options.batch = 3;
-  options.teacher_targets = true;
-  options.correct_bias = false;
-  std::vector<bitpq_test::row_major> targets;
-  const network student =
-      engine::compress_layers(teacher, source, all_but_stem, options, {}, [&](const layer_turn& turn) {
-        targets.push_back(bitpq_test::to_eigen(turn.weights));
-        return quick_codes(turn);
-      });
-  const std::vector<node>& steps = teacher.structure().nodes;
-  auto target = targets.begin();
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].type != node::kind::layer || steps[i].name == "conv1") continue;
-    INFO(steps[i].name);
-    const tensor xt = input_of(teacher, i), xs = input_of(student, i);
-    const auto left = bitpq_test::naive_columns(steps[i].geometry, 0, xt.view());
-    const auto right = bitpq_test::naive_columns(steps[i].geometry, 0, xs.view());
-    const auto n = static_cast<double>(left.cols());
-    const bitpq_test::row_major w = bitpq_test::to_eigen(teacher.at(steps[i].name).dense_weights());
-    Eigen::MatrixXd h = right * right.transpose() / n;
-    const double ridge = options.target_damping * h.trace() / static_cast<double>(h.rows());
-    h.diagonal().array() += ridge;
-    const bitpq_test::row_major b = w * left * right.transpose() / n + ridge * w;
-    const bitpq_test::row_major want = h.llt().solve(Eigen::MatrixXd(b.transpose())).transpose();
-    CHECK(largest(*target++ - want) < 1e-4 * largest(want));
-  }
-  CHECK(target == targets.end());
+  engine::student student(teacher, source, all_but_stem, {.batch = 3}, {});
+  CHECK(values_of(student.net().forward(images(0, 3), {})) == values_of(teacher.forward(images(0, 3), {})));
+  CHECK_FALSE(student.codes(0).has_value());
+  bitpq::network_params params = quick_params();
+  params.global_tuning = {.steps = 1, .rate = [](std::size_t) { return 0.1; }};
+  CHECK_THROWS_WITH(bitpq::compress_network(student, params), Catch::Contains("this engine computes no gradients"));
 }
 
 TEST_CASE("corrected biases give every output the teacher's mean") {
   const network teacher = small_resnet();
-  engine::sequential_options options;
-  options.batch = 4;
-  options.statistics = false;
-  const network student =
-      engine::compress_layers(teacher, source, all_but_stem, options, {}, [](const layer_turn& turn) {
-        CHECK(turn.inputs == nullptr);
-        bitpq::pq_params params;
-        params.block_size = 2;
-        params.codewords = 4;
-        params.metric = bitpq::pq_metric::weights;
-        return bitpq::compress<float>(turn.step.geometry, turn.weights, nullptr, params).weights;
-      });
+  engine::student compressed(teacher, source, all_but_stem, {.batch = 4}, {});
+  bitpq::network_params params;
+  params.calibration.statistics = false;
+  params.layer = [](std::size_t, const bitpq::network_layer&) {
+    bitpq::pq_params one;
+    one.block_size = 2;
+    one.codewords = 4;
+    one.metric = bitpq::pq_metric::weights;
+    return one;
+  };
+  static_cast<void>(bitpq::compress_network(compressed, params));
+  const network& student = compressed.net();
   for (std::size_t i = 0; i < teacher.structure().nodes.size(); ++i) {
     if (teacher.structure().nodes[i].type != node::kind::layer) continue;
     INFO(teacher.structure().nodes[i].name);
@@ -157,14 +155,10 @@ TEST_CASE("every step runs once per batch") {
                                        ++made;
                                        return images(first, n);
                                      }};
-  engine::sequential_options options;
-  options.batch = 2;
   std::size_t observed = 0;
-  engine::observe_layers(
-      net, counted, [](const node&) { return true; }, options, {},
-      [&](const node&, const bitpq::importance&) { ++observed; });
+  engine::observe_layers(net, counted, all_but_stem, 2, {}, [&](const node&, const bitpq::importance&) { ++observed; });
   CHECK(made == 4);
-  CHECK(observed == engine::count_layers(net.structure(), [](const node&) { return true; }));
+  CHECK(observed == places(net).size());
 }
 
 TEST_CASE("means of inputs are those of im2col's columns") {
