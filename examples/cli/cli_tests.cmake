@@ -15,5 +15,8 @@ add_test(NAME example.cli COMMAND ${python} "${CMAKE_CURRENT_SOURCE_DIR}/test_cl
 add_test(NAME example.cli.python COMMAND ${python} "${CMAKE_CURRENT_SOURCE_DIR}/test_python.py" files "${page}")
 add_test(NAME example.cli.torch COMMAND ${python} "${CMAKE_CURRENT_SOURCE_DIR}/test_python.py" torch "${page}"
                                         $<TARGET_FILE:bitpq_cli>)
+add_test(NAME example.cli.models COMMAND ${python} "${CMAKE_CURRENT_SOURCE_DIR}/test_models.py" sizes
+                                         $<TARGET_FILE:bitpq_cli> "${PROJECT_SOURCE_DIR}/docs/models.md")
 set_tests_properties(example.cli.torch PROPERTIES SKIP_RETURN_CODE 77)
-set_tests_properties(example.cli example.cli.python example.cli.torch PROPERTIES LABELS example TIMEOUT 300)
+set_tests_properties(example.cli example.cli.python example.cli.torch example.cli.models PROPERTIES LABELS example
+                                                                                                    TIMEOUT 300)
