@@ -17,8 +17,7 @@ bitpq::pq_matrix<float> placeholder(const layer_job& job) {
   const std::vector<float> words(format.books() * format.codewords * format.block_size);
   const std::vector<std::uint16_t> codes(format.codes());
   bitpq::codebook<float> book(words, format.books(), format.codewords, format.block_size, job.params.storage);
-  return bitpq::pq_matrix<float>(format.rows, format.cols, std::move(book),
-                                 bitpq::packed_codes(format.code_bits(), codes), format.stages);
+  return {format.rows, format.cols, std::move(book), bitpq::packed_codes(format.code_bits(), codes), format.stages};
 }
 
 /// A note as long as those of errors down to 1e-9 are at most.

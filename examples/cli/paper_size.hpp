@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Sizes as Stock et al. 2020 count them (section 4.1), to compare with what they published.
+// Sizes as Stock et al. 2020 count them, to compare with what they published.
 
 #include "cli/number_types.hpp"
 
