@@ -49,13 +49,13 @@ std::size_t layer_bytes(const layer_job& job, std::size_t file) {
 }
 
 /// Bytes of the file that no choice of sizes changes: other tensors and, a little from above, the header.
-std::size_t bytes_beside_layers(const std::vector<layer_job>& jobs, const checkpoint& source, std::size_t file) {
+std::size_t bytes_beside_layers(const std::vector<layer_job>& jobs, const bitpq::compressed_model<float>& rest,
+                                std::size_t file) {
   std::size_t bytes = 16 + std::string_view(R"({"__metadata__":{"bitpq.format":"1"},})").size();
-  for (const auto& [key, value] : source.metadata()) bytes += json_bytes(key) + json_bytes(value) + 2;
-  for (const bitpq::tensor_view* const tensor : source.tensors())
-    bytes += tensor->bytes.size() + entry_bytes(tensor->name, tensor->shape, file);
-  for (const layer_job& job : jobs)
-    bytes += layer_bytes(job, file) - job.weight->bytes.size() - entry_bytes(job.weight->name, job.weight->shape, file);
+  for (const auto& [key, value] : rest.metadata()) bytes += json_bytes(key) + json_bytes(value) + 2;
+  for (const auto& [name, tensor] : rest.tensors())
+    bytes += tensor.bytes.size() + entry_bytes(name, tensor.shape, file);
+  for (const layer_job& job : jobs) bytes += layer_bytes(job, file);
   return bytes;
 }
 
@@ -90,8 +90,8 @@ std::vector<bitpq::layer_option> options_of(const layer_job& job, const statisti
 
 }  // namespace
 
-void fit_to_budget(std::vector<layer_job>& jobs, const checkpoint& source, const statistics_file* statistics,
-                   const file_budget& budget, bitpq::executor_ref exec) {
+void fit_to_budget(std::vector<layer_job>& jobs, const bitpq::compressed_model<float>& rest,
+                   const statistics_file* statistics, const file_budget& budget, bitpq::executor_ref exec) {
   std::vector<std::vector<bitpq::layer_option>> options;
   std::vector<std::vector<bitpq::operating_point>> points;
   {
@@ -105,7 +105,7 @@ void fit_to_budget(std::vector<layer_job>& jobs, const checkpoint& source, const
       bar.advance(job.weights(), job.weight->name);
     }
   }
-  points.push_back({{bytes_beside_layers(jobs, source, budget.bytes.value_or(source.file_bytes())), 0, 0}});
+  points.push_back({{bytes_beside_layers(jobs, rest, budget.bytes.value_or(0)), 0, 0}});
   const bitpq::allocation chosen = bitpq::allocate(points, {budget.bytes, budget.cycles});
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].params = options[i][chosen.choice[i]].params;
 }

@@ -6,6 +6,7 @@
 #include "cli/layer_jobs.hpp"
 
 #include <bitpq/core/executor.hpp>
+#include <bitpq/io/compressed_model.hpp>
 
 #include <optional>
 
@@ -20,8 +21,9 @@ struct file_budget {
 };
 
 /// Sets block size and codewords of the jobs, as far as no rule fixes them, so that the budget is kept. Measures every
-/// candidate by a short training. Throws bad_params with the smallest size, or number of cycles, that can be reached.
-void fit_to_budget(std::vector<layer_job>& jobs, const checkpoint& source, const statistics_file* statistics,
-                   const file_budget& budget, bitpq::executor_ref exec);
+/// candidate by a short training. `rest` is all that the file holds beside them. Throws bad_params with the smallest
+/// size, or number of cycles, that can be reached.
+void fit_to_budget(std::vector<layer_job>& jobs, const bitpq::compressed_model<float>& rest,
+                   const statistics_file* statistics, const file_budget& budget, bitpq::executor_ref exec);
 
 }  // namespace cli

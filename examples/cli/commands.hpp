@@ -19,6 +19,8 @@ struct compress_options {
   std::optional<std::size_t> budget{};  ///< bytes of the whole output
   std::optional<double> cycles{};       ///< of one core, as gemm/plan.hpp estimates all layers' products with
   std::size_t columns = 1;              ///< so many columns: output pixels, or tokens
+  std::optional<bitpq::dtype> rest{};   ///< of numbers that are not compressed, where it is narrower than theirs
+  bool notes = true;                    ///< the file keeps types and errors of weights
   std::uint64_t seed = 0;
   std::size_t threads = 0;  ///< 0: as many as the system has
 };
@@ -32,5 +34,7 @@ struct decompress_options {
 void compress(const compress_options& options);
 void decompress(const decompress_options& options);
 void info(const std::filesystem::path& input);
+/// Prints as `info` what `compress` would write, without budget. Needs no weight.
+void foresee(const compress_options& options);
 
 }  // namespace cli

@@ -4,7 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/interrupt.hpp"
-#include "cli/layer_note.hpp"
+#include "cli/preparation.hpp"
 #include "cli/workers.hpp"
 #include "engine/progress_bar.hpp"
 
@@ -16,22 +16,14 @@ namespace cli {
 
 namespace {
 
-void say(const std::string& words) { std::fprintf(stderr, "bitpq: %s\n", words.c_str()); }
-
-std::vector<layer_job> jobs_for(const compress_options& options, const checkpoint& source,
-                                statistics_file* statistics) {
-  std::vector<rule> rules;
-  if (options.rules) rules = read_rules(*options.rules);
-  std::vector<layer_job> jobs =
-      find_jobs(source, rules, bitpq::preset_of(options.preset), options.seed, statistics, say);
+void tell_of_missing_statistics(const std::vector<layer_job>& jobs) {
   const auto blind = std::count_if(jobs.begin(), jobs.end(), [](const layer_job& job) { return !job.statistics; });
   if (blind > 0)
     say("no statistics of the inputs of " + std::to_string(blind) + " of " + std::to_string(jobs.size()) +
         " weights: plain k-means on those, which loses more (see --gram)");
-  return jobs;
 }
 
-void compress_layer(const layer_job& job, const statistics_file* statistics, bitpq::executor_ref exec,
+void compress_layer(const layer_job& job, const statistics_file* statistics, bool notes, bitpq::executor_ref exec,
                     bitpq::compressed_model<float>& model) {
   const std::vector<float> w = values_of(job);
   const bitpq::layer_geometry& g = job.geometry;
@@ -41,22 +33,9 @@ void compress_layer(const layer_job& job, const statistics_file* statistics, bit
     auto layer =
         bitpq::compress<float>(g, {w.data(), g.rows(), g.cols()}, moments ? &*moments : nullptr, job.params, exec);
     const layer_note note{job.weight->type, layer.report.output_error, layer.report.weight_error};
-    model.set_metadata(std::string(note_key) + job.weight->name, to_text(note));
+    if (notes) model.set_metadata(std::string(note_key) + job.weight->name, to_text(note));
     model.add_layer(job.weight->name, g, std::move(layer.weights));
   });
-}
-
-/// Everything that is no layer, as it is.
-bitpq::compressed_model<float> model_of_the_rest(const checkpoint& source, const std::vector<layer_job>& jobs) {
-  bitpq::compressed_model<float> model;
-  for (const auto& [key, value] : source.metadata()) model.set_metadata(key, value);
-  const auto is_layer = [&](const bitpq::tensor_view* tensor) {
-    return std::any_of(jobs.begin(), jobs.end(), [&](const layer_job& job) { return job.weight == tensor; });
-  };
-  for (const bitpq::tensor_view* const tensor : source.tensors())
-    if (!is_layer(tensor))
-      model.add_tensor(tensor->name, {tensor->type, tensor->shape, {tensor->bytes.begin(), tensor->bytes.end()}});
-  return model;
 }
 
 }  // namespace
@@ -64,23 +43,20 @@ bitpq::compressed_model<float> model_of_the_rest(const checkpoint& source, const
 void compress(const compress_options& options) {
   static_cast<void>(bitpq::preset_of(options.preset));
   workers exec(options.threads);
-  const checkpoint source(options.input);
-  bitpq::require(!source.metadata().contains("bitpq.format"), bitpq::errc::bad_params, source.name(),
-                 ": is compressed already");
-  std::optional<statistics_file> statistics;
-  if (options.gram) statistics.emplace(*options.gram);
-  statistics_file* const known = statistics ? &*statistics : nullptr;
-  std::vector<layer_job> jobs = jobs_for(options, source, known);
-  bitpq::compressed_model<float> model = in_context(source.name(), [&] { return model_of_the_rest(source, jobs); });
+  preparation prepared(options);
+  const checkpoint& source = prepared.source;
+  std::vector<layer_job>& jobs = prepared.jobs;
+  bitpq::compressed_model<float>& model = prepared.rest;
+  tell_of_missing_statistics(jobs);
   const file_budget budget{options.budget, options.cycles, options.columns};
-  if (budget.any()) fit_to_budget(jobs, source, known, budget, exec);
+  if (budget.any()) fit_to_budget(jobs, model, prepared.known(), budget, exec);
   {
     std::size_t weights = 0;
     for (const layer_job& job : jobs) weights += job.weights();
     engine::progress_bar bar("compressing", weights);
     for (const layer_job& job : jobs) {
       stop_if_interrupted();
-      compress_layer(job, known, exec, model);
+      compress_layer(job, prepared.known(), options.notes, exec, model);
       bar.advance(job.weights(), job.weight->name);
     }
   }

@@ -34,7 +34,12 @@ void decompress(const decompress_options& options) {
   const auto model = bitpq::load_model<double>(options.input);
   std::vector<bitpq::tensor_view> tensors;
   std::deque<std::vector<std::byte>> owned;
-  for (const auto& [name, tensor] : model.tensors()) tensors.push_back({name, tensor.type, tensor.shape, tensor.bytes});
+  for (const auto& [name, tensor] : model.tensors()) {
+    const bitpq::dtype type = type_before(model.metadata(), name, tensor.type);
+    if (type != tensor.type)
+      owned.push_back(bitpq::encode_values<double>(type, bitpq::decode_values<double>(tensor.type, tensor.bytes)));
+    tensors.push_back({name, type, tensor.shape, type == tensor.type ? tensor.bytes : owned.back()});
+  }
   bitpq::metadata_map metadata;
   for (const auto& [key, value] : model.metadata())
     if (!key.starts_with(note_key)) metadata.emplace(key, value);

@@ -1,55 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "cli/commands.hpp"
-#include "cli/layer_note.hpp"
+#include "cli/model_table.hpp"
+#include "cli/preparation.hpp"
 
 #include <bitpq/io/model.hpp>
-
-#include <cstdio>
+#include <bitpq/quantize/operating_points.hpp>
 
 namespace cli {
 
 namespace {
 
-std::string shape_text(const bitpq::layer_geometry& g) {
-  std::string text = std::to_string(g.out_channels) + " x " + std::to_string(g.in_channels);
-  if (g.type == bitpq::layer_geometry::kind::conv2d)
-    text += ", " + std::to_string(g.kernel.h) + " x " + std::to_string(g.kernel.w);
-  if (g.groups() > 1) text += ", " + std::to_string(g.groups()) + " groups";
-  return text;
+/// Codes and codebooks of zeros, of the sizes that compressing the layer comes to.
+bitpq::pq_matrix<float> placeholder(const layer_job& job) {
+  const bitpq::code_format format = bitpq::format_of(job.geometry, job.params);
+  const std::vector<float> words(format.books() * format.codewords * format.block_size);
+  const std::vector<std::uint16_t> codes(format.codes());
+  bitpq::codebook<float> book(words, format.books(), format.codewords, format.block_size, job.params.storage);
+  return {format.rows, format.cols, std::move(book), bitpq::packed_codes(format.code_bits(), codes), format.stages};
 }
 
-std::string error_text(const std::optional<double>& error) {
-  if (!error) return "-";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", *error);
-  return text;
+/// A note as long as those of errors down to 1e-9 are at most.
+layer_note longest_note(const layer_job& job) {
+  constexpr double longest = 1.23456e-5;
+  layer_note note{job.weight->type, {}, longest};
+  if (job.statistics) note.output_error = longest;
+  return note;
 }
 
 }  // namespace
 
 void info(const std::filesystem::path& input) {
   const bitpq::safetensors_reader file(input);
-  const auto model = bitpq::load_model<double>(file);
-  int width = 5;
-  for (const auto& [name, layer] : model.layers()) width = (std::max)(width, static_cast<int>(name.size()));
-  std::printf("%-*s  %-26s %4s %6s %5s %11s %10s %12s %12s\n", width, "layer", "shape", "d", "K", "store",
-              "bits/weight", "bytes", "weight error", "output error");
-  for (const auto& [name, layer] : model.layers()) {
-    const bitpq::code_format& format = layer.weight.format();
-    const bitpq::size_report size = layer.weight.size();
-    const layer_note note = note_of(model.metadata(), name);
-    std::printf("%-*s  %-26s %4zu %6zu %5s %11.3f %10zu %12s %12s\n", width, name.c_str(),
-                shape_text(layer.geometry).c_str(), format.block_size, format.codewords,
-                to_string(layer.weight.book().type()), size.bits_per_weight(), size.bytes(),
-                error_text(note.weight_error).c_str(), error_text(note.output_error).c_str());
+  print_model(bitpq::load_model<double>(file), {file.header_bytes(), file.file_bytes()});
+}
+
+void foresee(const compress_options& options) {
+  preparation prepared(options);
+  bitpq::compressed_model<float>& model = prepared.rest;
+  for (const layer_job& job : prepared.jobs) {
+    const std::string& name = job.weight->name;
+    model.add_layer(name, job.geometry, placeholder(job));
+    if (options.notes) model.set_metadata(std::string(note_key) + name, to_text(longest_note(job)));
   }
-  const bitpq::model_size size = model.size();
-  std::printf("%zu layers: %zu weights in %zu bytes, %.3f bits per weight\n", model.layers().size(),
-              size.layers.weights, size.layers.bytes(), size.layers.bits_per_weight());
-  std::printf("%zu other tensors: %zu values in %zu bytes\n", model.tensors().size(), size.dense_values,
-              size.dense_bits / 8);
-  std::printf("header: %zu bytes; file: %zu bytes\n", file.header_bytes(), file.file_bytes());
+  const std::size_t header = bitpq::header_bytes(model), bytes = header + model.size().bytes();
+  print_model(model, {header, bytes, true});
+  std::printf("%.1f times smaller than %s, or more\n",
+              static_cast<double>(prepared.source.file_bytes()) / static_cast<double>(bytes),
+              prepared.source.name().c_str());
 }
 
 }  // namespace cli

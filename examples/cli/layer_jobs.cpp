@@ -3,19 +3,16 @@
 #include "cli/layer_jobs.hpp"
 #include "cli/context.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/number_types.hpp"
 
 #include <bitpq/quantize/operating_points.hpp>
 
 namespace cli {
 
-using bitpq::dtype;
-
 namespace {
 
 bool is_weight(const bitpq::tensor_view& tensor) {
-  const bool number =
-      tensor.type == dtype::f16 || tensor.type == dtype::bf16 || tensor.type == dtype::f32 || tensor.type == dtype::f64;
-  return number && (tensor.shape.size() == 2 || tensor.shape.size() == 4) && !tensor.bytes.empty();
+  return is_number(tensor.type) && (tensor.shape.size() == 2 || tensor.shape.size() == 4) && !tensor.bytes.empty();
 }
 
 bitpq::layer_geometry geometry_of(const bitpq::tensor_view& weight, std::size_t groups) {

@@ -3,6 +3,11 @@
 
 // What a compressed file remembers of a weight beside what running it takes: a string of metadata,
 //   "compressed.<name>": "dtype=F16 output_error=0.0123 weight_error=0.0345"
+// and, where numbers that are not compressed have been rounded, of each of these that has not been F32, as
+//   "compressed.*": "dtype=F32"
+// says of all others.
+
+#include "cli/number_types.hpp"
 
 #include <bitpq/io/compressed_model.hpp>
 #include <bitpq/quantize/compress.hpp>
@@ -15,7 +20,7 @@
 
 namespace cli {
 
-inline constexpr std::string_view note_key = "compressed.";
+inline constexpr std::string_view note_key = "compressed.", rest_note_key = "compressed.*";
 
 struct layer_note {
   bitpq::dtype type = bitpq::dtype::f32;  ///< of the weight in the checkpoint
@@ -54,6 +59,12 @@ inline layer_note parse_note(std::string_view text) {
 inline layer_note note_of(const bitpq::metadata_map& metadata, const std::string& name) {
   const auto at = metadata.find(std::string(note_key) + name);
   return at == metadata.end() ? layer_note{} : parse_note(at->second);
+}
+
+/// The type that a tensor had which is stored, not compressed, as `stored`.
+inline bitpq::dtype type_before(const bitpq::metadata_map& metadata, const std::string& name, bitpq::dtype stored) {
+  if (!is_number(stored) || !metadata.contains(std::string(rest_note_key))) return stored;
+  return note_of(metadata, name).type;
 }
 
 }  // namespace cli

@@ -14,20 +14,25 @@
 
 namespace {
 
+using bitpq::dtype;
 using bitpq::errc;
 using bitpq::require;
 
 constexpr const char* usage =
     "usage: bitpq compress CHECKPOINT -o FILE [--preset best] [--rules RULES.json] [--gram STATISTICS]\n"
+    "                      [--rest F16|BF16|F32] [--notes yes|no]\n"
     "                      [--budget SIZE] [--cycles N [--columns N]] [--seed N] [--threads N]\n"
     "       bitpq decompress FILE -o CHECKPOINT [--dtype F16|BF16|F32|F64]\n"
     "       bitpq info FILE\n"
+    "       bitpq info CHECKPOINT [--preset best] [--rules RULES.json] [--gram STATISTICS] [--rest F16|BF16|F32]\n"
+    "                  [--notes yes|no]: what compress would make of it, without looking at a weight\n"
     "\n"
     "CHECKPOINT and STATISTICS are safetensors files, or the .index.json of a sharded one; SIZE is that of the whole\n"
     "file, as 800000, 5MB or 1.5MiB; presets: paper, fast, best, quick-to-run. Statistics hold a tensor\n"
     "<layer>.gram of groups x cols x cols for each weight; docs/python.md shows how to make them. --cycles is a "
     "budget\n"
-    "of time: what this machine's cores are estimated to take for all layers, each with --columns columns of inputs.\n";
+    "of time: what this machine's cores are estimated to take for all layers, each with --columns columns of inputs.\n"
+    "--rest rounds numbers that are not compressed; --notes no leaves types and errors of weights out of the file.\n";
 
 /// The words after the command: paths, and options with a value each.
 struct arguments {
@@ -63,6 +68,16 @@ struct arguments {
     return options.at("-o");
   }
 
+  /// One of `types`, which errors call `names`.
+  [[nodiscard]] std::optional<dtype> type(const std::string& name, std::initializer_list<dtype> types,
+                                          const char* names) const {
+    const std::optional<std::string> text = get(name);
+    if (!text) return std::nullopt;
+    for (const dtype t : types)
+      if (to_string(t) == *text) return t;
+    bitpq::fail(errc::bad_params, name, ' ', *text, " is none of ", names);
+  }
+
   /// A whole number; `otherwise` where there is none.
   [[nodiscard]] std::uint64_t number(const std::string& name, std::uint64_t otherwise, std::uint64_t most) const {
     const std::optional<std::string> text = get(name);
@@ -76,13 +91,25 @@ struct arguments {
   }
 };
 
-void run_compress(const std::vector<std::string>& words) {
-  const arguments given(
-      words, {"-o", "--preset", "--rules", "--gram", "--budget", "--cycles", "--columns", "--seed", "--threads"});
-  cli::compress_options options{given.input(), given.output()};
+/// What decides on the file's contents, but for budgets.
+const std::vector<std::string> settings{"--preset", "--rules", "--gram", "--rest", "--notes"};
+
+void read_settings(const arguments& given, cli::compress_options& options) {
   options.preset = given.get("--preset").value_or(options.preset);
   options.rules = given.get("--rules");
   options.gram = given.get("--gram");
+  options.rest = given.type("--rest", {dtype::f16, dtype::bf16, dtype::f32}, "F16, BF16 and F32");
+  const std::string notes = given.get("--notes").value_or("yes");
+  require(notes == "yes" || notes == "no", errc::bad_params, "--notes ", notes, " is neither yes nor no");
+  options.notes = notes == "yes";
+}
+
+void run_compress(const std::vector<std::string>& words) {
+  std::vector<std::string> known = settings;
+  known.insert(known.end(), {"-o", "--budget", "--cycles", "--columns", "--seed", "--threads"});
+  const arguments given(words, known);
+  cli::compress_options options{given.input(), given.output()};
+  read_settings(given, options);
   if (const auto budget = given.get("--budget"))
     options.budget = cli::in_context("--budget", [&] { return cli::parse_byte_size(*budget); });
   if (given.get("--cycles")) options.cycles = static_cast<double>(given.number("--cycles", 0, std::uint64_t{1} << 53));
@@ -96,15 +123,17 @@ void run_compress(const std::vector<std::string>& words) {
 void run_decompress(const std::vector<std::string>& words) {
   const arguments given(words, {"-o", "--dtype"});
   cli::decompress_options options{given.input(), given.output()};
-  if (const auto name = given.get("--dtype")) {
-    for (const bitpq::dtype type : {bitpq::dtype::f16, bitpq::dtype::bf16, bitpq::dtype::f32, bitpq::dtype::f64})
-      if (to_string(type) == *name) options.type = type;
-    require(options.type.has_value(), errc::bad_params, "--dtype ", *name, " is none of F16, BF16, F32 and F64");
-  }
+  options.type = given.type("--dtype", {dtype::f16, dtype::bf16, dtype::f32, dtype::f64}, "F16, BF16, F32 and F64");
   cli::decompress(options);
 }
 
-void run_info(const std::vector<std::string>& words) { cli::info(arguments(words, {}).input()); }
+void run_info(const std::vector<std::string>& words) {
+  const arguments given(words, settings);
+  if (given.options.empty()) return cli::info(given.input());
+  cli::compress_options options{given.input(), {}};
+  read_settings(given, options);
+  cli::foresee(options);
+}
 
 }  // namespace
 

@@ -327,6 +327,77 @@ class settings(case):
         self.assertRegex(lines[-3], r"^5 layers: 16992 weights in \d+ bytes, \d\.\d{3} bits per weight$")
 
 
+    def test_info_foresees_what_compress_writes(self):
+        self.write_small_network()
+        self.write_statistics()
+        self.rules([{"match": "conv1.*", "skip": True}, {"match": "layer?.*", "d": 4, "storage": "i8"}])
+        for settings in (["--preset", "fast"], ["--rules", "r.json", "--gram", "g.safetensors", "--rest", "F16"]):
+            foreseen = self.works("info", "m.safetensors", *settings).splitlines()
+            self.works("compress", "m.safetensors", "-o", "c", *settings)
+            written = self.works("info", "c").splitlines()
+            layers = len(written) - 5
+            self.assertEqual(len(foreseen), len(written) + 1)
+            for now, then in zip(foreseen[: layers + 1], written):
+                self.assertEqual(now.split()[:-2], then.split()[:-2])
+            most = int(re.search(r"; file: at most (\d+) bytes$", foreseen[-2]).group(1))
+            self.assertLessEqual(os.path.getsize("c"), most)
+            self.assertGreater(os.path.getsize("c"), most - 12 * layers - 8)
+            self.assertRegex(foreseen[-1], r"^\d\.\d times smaller than m.safetensors, or more$")
+
+    def test_the_papers_accounting(self):
+        shapes = {"a.weight": [64, 32, 3, 3], "bn.weight": [64], "bn.bias": [64], "bn.running_mean": [64]}
+        network = {name: tensor("F32", shape, 1) for name, shape in shapes.items()}
+        network["bn.num_batches_tracked"] = ("I64", [], pack("I64", [7]))
+        write_safetensors("m.safetensors", network)
+        self.rules([{"match": "a.*", "d": 9, "k": 16, "storage": "f32"}])
+        self.works("compress", "m.safetensors", "-o", "c", "--rules", "r.json")
+        paper, file = 64 * 32 // 2 + 2 * 16 * 9 + 4 * 128, os.path.getsize("c")
+        self.assertIn(
+            f"as the paper counts: {paper} bytes, {paper / 2**20:.3f} MB; this file: {file} bytes, "
+            f"{file / 2**20:.3f} MB, {100 * (file / paper - 1):+.2f} % (1 MB = 2^20 bytes)",
+            self.works("info", "c").splitlines(),
+        )
+
+    def test_rest_in_half_precision(self):
+        self.write_small_network()
+        whole = small_network()
+        for half in ("F16", "BF16"):
+            self.works("compress", "m.safetensors", "-o", "c", "--rest", half)
+            stored = read_safetensors("c")[0]
+            for name in ("conv1.bias", "layer1.bn.running_mean", "embedding", "fc.bias"):
+                dtype, shape, data = whole[name]
+                self.assertEqual(stored[name][:2], (half, shape), name)
+                if half == "F16":  # checkpoints.py cuts BF16 short, which is another rounding
+                    self.assertEqual(stored[name][2], pack(half, unpack(dtype, data)), name)
+            self.assertEqual(stored["layer1.bn.num_batches_tracked"], whole["layer1.bn.num_batches_tracked"])
+            self.works("decompress", "c", "-o", "d")
+            back, metadata = read_safetensors("d")
+            self.assertEqual(metadata, METADATA)
+            self.assertEqual({n: t[:2] for n, t in back.items()}, {n: t[:2] for n, t in whole.items()})
+            old, new = (unpack("F64", network["fc.bias"][2]) for network in (whole, back))
+            self.assertLess(max(abs(a - b) for a, b in zip(old, new)), {"F16": 2**-9, "BF16": 2**-6}[half])
+        write_safetensors("m.safetensors", {**whole, "fc.bias": ("F32", [2], pack("F32", [1.0, 7e4]))})
+        self.fails(
+            ["compress", "m.safetensors", "-o", "e", "--rest", "F16"],
+            "m.safetensors: tensor 'fc.bias': value 70000 at 1 is beyond the range of F16",
+        )
+
+    def test_no_notes(self):
+        self.write_small_network()
+        self.works("compress", "m.safetensors", "-o", "c", "--notes", "no", "--rest", "F16")
+        tensors, metadata = read_safetensors("c")
+        self.assertFalse([key for key in metadata if key.startswith("compressed.")])
+        self.works("decompress", "c", "-o", "d")
+        back = read_safetensors("d")[0]
+        self.assertEqual(back["layer1.conv.weight"][0], "F32")
+        self.assertEqual(back["fc.bias"], tensors["fc.bias"])
+
+    def test_budget_with_a_narrow_rest(self):
+        self.write_small_network()
+        self.works("compress", "m.safetensors", "-o", "c", "--rest", "F16", "--budget", "12kB")
+        self.assertLessEqual(os.path.getsize("c"), 12000)
+
+
 class refusals(case):
     def test_files(self):
         pathlib.Path("text").write_text("no safetensors at all")
@@ -375,6 +446,9 @@ class refusals(case):
                 '--budget: "-1" is no size; write it as 800000, 5MB or 1.5MiB',
             ),
             (["compress", "m.safetensors", "-o", "c", "--seed", "x"], f"--seed x is no whole number up to {2**64 - 1}"),
+            (["compress", "m.safetensors", "-o", "c", "--rest", "F64"], "--rest F64 is none of F16, BF16 and F32"),
+            (["compress", "m.safetensors", "-o", "c", "--notes", "none"], "--notes none is neither yes nor no"),
+            (["info", "m.safetensors", "--budget", "1kB"], "unknown option --budget"),
             (["decompress", "c", "-o", "d", "--dtype", "I8"], "--dtype I8 is none of F16, BF16, F32 and F64"),
         ):
             self.fails(words, text)

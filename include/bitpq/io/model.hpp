@@ -54,17 +54,32 @@ struct stored_model {
   }
 };
 
+/// Everything of a model, which must outlive it.
+template <scalar T>
+stored_model stored_of(const compressed_model<T>& model) {
+  stored_model stored;
+  stored.metadata = model.metadata();
+  stored.metadata.emplace(format_key, format_version);
+  for (const auto& [name, layer] : model.layers()) stored.add(name, layer);
+  for (const auto& [name, tensor] : model.tensors()) stored.add(name, tensor.type, tensor.shape, tensor.bytes);
+  return stored;
+}
+
 }  // namespace detail
+
+/// Bytes before the first tensor of the file that save_model would write, which has model.size().bytes() behind them.
+/// Throws bad_params as save_model does. O(model): codebooks are brought to their stored form.
+template <scalar T>
+[[nodiscard]] std::size_t header_bytes(const compressed_model<T>& model) {
+  const detail::stored_model stored = detail::stored_of(model);
+  return detail::header_for(detail::file_order(stored.tensors), stored.metadata).size();
+}
 
 /// Replaces the file at `path`, all or nothing. Throws io_failure when the system refuses, bad_params for names or
 /// metadata that are no UTF-8.
 template <scalar T>
 void save_model(const std::filesystem::path& path, const compressed_model<T>& model) {
-  detail::stored_model stored;
-  stored.metadata = model.metadata();
-  stored.metadata.emplace(detail::format_key, detail::format_version);
-  for (const auto& [name, layer] : model.layers()) stored.add(name, layer);
-  for (const auto& [name, tensor] : model.tensors()) stored.add(name, tensor.type, tensor.shape, tensor.bytes);
+  const detail::stored_model stored = detail::stored_of(model);
   write_safetensors(path, stored.tensors, stored.metadata);
 }
 

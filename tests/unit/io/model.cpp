@@ -33,6 +33,7 @@ TEST_CASE("the file is its accounting and its header", "[io]") {
   const bitpq::safetensors_reader file(dir / "m");
   const bitpq::model_size size = model.size();
   CHECK(file.file_bytes() == size.bytes() + file.header_bytes());
+  CHECK(bitpq::header_bytes(model) == file.header_bytes());
   CHECK(std::filesystem::file_size(dir / "m") == file.file_bytes());
   // By hand: 12 codes of 3 bits, 20 of 2, 40 of 4; 45 halves, 12 bytes with two scales, 256 floats. And in two stages,
   // 32 codes of 3 bits, 60 bytes with four scales, and a half for each of 4 rows.
