@@ -69,8 +69,8 @@ class distilled_student : public student {
     for (at::Tensor& t : tuned) t.set_requires_grad(true);
     const at::Tensor given = module_->forward(x);
     at::Tensor logits = given.detach().contiguous(), gradient = at::empty_like(logits);
-    const double loss = bitpq::distillation_loss<float>(rows_of(logits), rows_of(wanted), tuning_.temperature,
-                                                        rows_of(gradient));
+    const double loss =
+        bitpq::distillation_loss<float>(rows_of(logits), rows_of(wanted), tuning_.temperature, rows_of(gradient));
     biased_.assign(which.begin(), which.end());
     if (!which.empty()) {
       const std::vector<at::Tensor> found = torch::autograd::grad({given}, tuned, {gradient});

@@ -11,11 +11,11 @@
 namespace engine {
 
 struct distillation_options {
-  image_source images;      ///< to tune with, drawn at random and mirrored; no labels
-  std::size_t batch = 32;   ///< images per step
-  double temperature = 2;   ///< of bitpq::distillation_loss
-  double bias_rate = 1;     ///< the learning rate of biases, relative to the codewords'
-  std::uint64_t seed = 0;   ///< of the images drawn
+  image_source images;     ///< to tune with, drawn at random and mirrored; no labels
+  std::size_t batch = 32;  ///< images per step
+  double temperature = 2;  ///< of bitpq::distillation_loss
+  double bias_rate = 1;    ///< the learning rate of biases, relative to the codewords'
+  std::uint64_t seed = 0;  ///< of the images drawn
 };
 
 /// Looks at a student that a run has come to.

@@ -20,8 +20,8 @@ class graph_module : public torch::nn::Module {
   explicit graph_module(const network& net) : structure_(net.structure()) {
     for (const node& step : structure_.nodes) {
       if (step.type != node::kind::layer) continue;
-      layers_[step.name] = step.geometry.type == bitpq::layer_geometry::kind::linear ? add_linear(step)
-                                                                                     : add_convolution(step);
+      layers_[step.name] =
+          step.geometry.type == bitpq::layer_geometry::kind::linear ? add_linear(step) : add_convolution(step);
       const layer& weights = net.at(step.name);
       const bitpq::matrix_view<const float> dense = weights.dense_weights();
       at(step.name).set_weight(
@@ -93,8 +93,7 @@ class graph_module : public torch::nn::Module {
         y = layers_.at(step.name).forward(x);
         if (step.inputs.size() > 1) y = y + tensors[step.inputs[1]];
         return step.relu ? y.relu() : y;
-      case node::kind::max_pool:
-        return at::max_pool2d(x, size(w.size), size(w.stride), size(w.padding), 1, w.ceil);
+      case node::kind::max_pool: return at::max_pool2d(x, size(w.size), size(w.stride), size(w.padding), 1, w.ceil);
       case node::kind::global_average_pool: return x.mean({2, 3}, true);
       case node::kind::concat: return at::cat({x, tensors[step.inputs[1]]}, 1);
     }
@@ -102,9 +101,7 @@ class graph_module : public torch::nn::Module {
   }
 
   static std::int64_t size(std::size_t n) { return static_cast<std::int64_t>(n); }
-  static torch::ExpandingArray<2> pair(bitpq::extent2 e) {
-    return {std::vector<std::int64_t>{size(e.h), size(e.w)}};
-  }
+  static torch::ExpandingArray<2> pair(bitpq::extent2 e) { return {std::vector<std::int64_t>{size(e.h), size(e.w)}}; }
 
   graph structure_;
   std::map<std::string, module_layer> layers_;

@@ -9,9 +9,10 @@
 #include "engine/input_means.hpp"
 
 #include <bitpq/pq.hpp>
-#include <bitpq/train/network.hpp>
+#include <bitpq/train/network_params.hpp>
 
 #include <optional>
+#include <set>
 
 namespace engine {
 
@@ -135,14 +136,14 @@ class student {
 
  private:
   const network& teacher_;
-  network net_;                             // but for what has changed
-  std::vector<std::size_t> steps_;          // of the layers
+  network net_;                     // but for what has changed
+  std::vector<std::size_t> steps_;  // of the layers
   student_options options_;
   bitpq::executor_ref exec_;
-  activations seen_, wanted_;               // of student and teacher
+  activations seen_, wanted_;  // of student and teacher
   std::vector<std::optional<bitpq::pq_matrix<float>>> codes_;
   std::vector<std::vector<float>> biases_ = teachers_biases();
-  std::set<std::size_t> changed_;           // layers that net_ does not have yet: prepacked when somebody looks
+  std::set<std::size_t> changed_;  // layers that net_ does not have yet: prepacked when somebody looks
 
   [[nodiscard]] std::vector<std::vector<float>> teachers_biases() const {
     std::vector<std::vector<float>> all;

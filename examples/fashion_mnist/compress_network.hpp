@@ -77,14 +77,14 @@ inline bitpq::compressed_model<float> model_of(engine::student& student) {
 inline std::vector<layer_result> results_of(engine::student& student, const bitpq::network_report& report,
                                             const calibration_images& data, bitpq::executor_ref exec) {
   std::vector<layer_result> results;
-  engine::observe_layers(student.net(), data.source(data.count, data.heldout), all_but_stem, 64, exec,
-                         [&](const engine::node& step, const bitpq::importance& heldout) {
-                           const std::size_t i = results.size();
-                           const bitpq::matrix_view<const float> dense = student.weights(i);
-                           results.push_back({step.name, 4 * dense.size(), report.layers[i].compression,
-                                              bitpq::relative_output_error<float>(dense, *student.codes(i), heldout,
-                                                                                  exec)});
-                         });
+  engine::observe_layers(
+      student.net(), data.source(data.count, data.heldout), all_but_stem, 64, exec,
+      [&](const engine::node& step, const bitpq::importance& heldout) {
+        const std::size_t i = results.size();
+        const bitpq::matrix_view<const float> dense = student.weights(i);
+        results.push_back({step.name, 4 * dense.size(), report.layers[i].compression,
+                           bitpq::relative_output_error<float>(dense, *student.codes(i), heldout, exec)});
+      });
   return results;
 }
 

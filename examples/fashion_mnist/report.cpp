@@ -132,8 +132,7 @@ void print_table(const demo_report& report) {
   std::printf("ratio %.1f, compressed in %.1f s", report.ratio(), report.compress_seconds);
   if (report.finetune_seconds)
     std::printf(", %zu steps of fine-tuning without labels in %.1f s", report.finetune_steps, *report.finetune_seconds);
-  std::printf("; %s, %zu threads, batches of %zu\n", report.isa.c_str(), report.threads,
-              report.batch);
+  std::printf("; %s, %zu threads, batches of %zu\n", report.isa.c_str(), report.threads, report.batch);
 }
 
 void write_json(const demo_report& report, const std::string& path) {

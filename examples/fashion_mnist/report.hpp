@@ -23,7 +23,7 @@ struct demo_report {
   double compress_seconds = 0;
   std::optional<double> finetune_seconds;  ///< nothing where codewords were not tuned
   std::size_t finetune_steps = 0;
-  evaluation untuned;  ///< the student before its codewords were tuned, where they were
+  evaluation untuned;                        ///< the student before its codewords were tuned, where they were
   std::vector<layer_result> layers;          ///< of the student
   std::vector<layer_result> control_layers;  ///< of plain k-means on the weights, at the same size
 
