@@ -78,7 +78,9 @@ void run(benchmark::State& state, const row& r) {
   const engine::tensor_shape input{r.batch, 3, 224, 224};
   const engine::weights_source weights = [&](const engine::node& step) { return generated_layer(step, r.setting); };
   engine::onednn_network peer(structure, weights, input);
-  const engine::network net = engine::build_network(structure, weights, {&bitpq::kernels<float>(), r.ours});
+  const engine::network net = engine::build_network(structure, weights, [&](const engine::node&) {
+    return engine::arithmetic{&bitpq::kernels<float>(), r.ours};
+  });
   engine::session ours(net, input, {});
 
   const std::vector<float> x = bench::gaussian(input.size(), 9);

@@ -20,9 +20,15 @@ memory::dims dims(std::initializer_list<std::size_t> sizes) { return {sizes.begi
 memory::dims dims_of(const tensor_shape& s) { return dims({s.n, s.c, s.h, s.w}); }
 memory::desc floats(const memory::dims& sizes, tag layout) { return {sizes, memory::data_type::f32, layout}; }
 
-struct step {
+struct call {
   dnnl::primitive primitive;
   std::unordered_map<int, memory> operands;
+};
+
+/// What one step of the graph comes to: a primitive, perhaps after reorders of its inputs.
+struct step {
+  std::vector<call> calls;
+  std::string implementation;
 };
 
 bool has_concat(const graph& structure) {
@@ -39,6 +45,7 @@ class onednn_network::network_on_onednn {
     tensors_.push_back(place(0, floats(dims_of(input), tag::nchw)));
     for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
       const node& n = structure.nodes[i];
+      steps_.emplace_back();
       switch (n.type) {
         case node::kind::layer: add_layer(n, i + 1, weights_of(n)); break;
         case node::kind::max_pool: add_pool(n, i + 1, dnnl::algorithm::pooling_max); break;
@@ -50,14 +57,20 @@ class onednn_network::network_on_onednn {
     const memory::dims sizes = tensors_.back().get_desc().dims();
     result_ = memory(floats(sizes, sizes.size() == 2 ? tag::nc : tag::nchw), engine_);
     result_size_ = out.size();
-    reorder(tensors_.back(), result_);
+    reorder(to_result_, tensors_.back(), result_);
   }
 
   [[nodiscard]] float* input() noexcept { return static_cast<float*>(tensors_[0].get_data_handle()); }
 
-  std::span<const float> run() {
-    for (const step& s : steps_) s.primitive.execute(stream_, s.operands);
+  [[nodiscard]] const std::vector<step>& steps() const noexcept { return steps_; }
+
+  void run(const step& s) {
+    for (const call& c : s.calls) c.primitive.execute(stream_, c.operands);
     stream_.wait();
+  }
+
+  std::span<const float> output() {
+    run(to_result_);
     return {static_cast<const float*>(result_.get_data_handle()), result_size_};
   }
 
@@ -73,16 +86,16 @@ class onednn_network::network_on_onednn {
     return {layout, engine_};
   }
 
-  void reorder(memory& from, memory& to) {
-    steps_.push_back({dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}});
+  static void reorder(step& in, memory& from, memory& to) {
+    in.calls.push_back({dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}});
   }
 
-  /// The tensor in that layout, moved there in a step of its own if it is in another.
-  memory in_layout(memory from, const memory::desc& wanted) {
+  /// The tensor in that layout, moved there by a call of its own if it is in another.
+  memory in_layout(step& in, memory from, const memory::desc& wanted) {
     if (from.get_desc() == wanted) return from;
     memory to(wanted, engine_);
     beside_ += wanted.get_size();
-    reorder(from, to);
+    reorder(in, from, to);
     return to;
   }
 
@@ -92,8 +105,18 @@ class onednn_network::network_on_onednn {
     memory from(plain, engine_, copy.data()), to(wanted, engine_);
     dnnl::reorder(from, to).execute(stream_, from, to);
     stream_.wait();
-    weight_bytes_ += wanted.get_size();
     return to;
+  }
+
+  memory counted(memory weights) noexcept {
+    weight_bytes_ += weights.get_desc().get_size();
+    return weights;
+  }
+
+  template <class Descriptor>
+  static void add(step& to, const Descriptor& d, dnnl::primitive primitive, std::unordered_map<int, memory> operands) {
+    to.calls.push_back({std::move(primitive), std::move(operands)});
+    to.implementation = d.impl_info_str();
   }
 
   void add_layer(const node& n, std::size_t made, const layer_weights& weights) {
@@ -111,14 +134,13 @@ class onednn_network::network_on_onednn {
         {dnnl::prop_kind::forward_inference, floats(dims_of(x), tag::any), floats(shape, tag::any),
          floats(bias, tag::x), floats(dims({x.n, g.out_channels}), tag::any)},
         engine_);
-    const memory from = in_layout(tensors_[n.inputs[0]], d.src_desc());
+    const memory from = in_layout(steps_.back(), tensors_[n.inputs[0]], d.src_desc());
     tensors_.push_back(place(made, d.dst_desc()));
-    steps_.push_back(
-        {dnnl::inner_product_forward(d),
-         {{DNNL_ARG_SRC, from},
-          {DNNL_ARG_WEIGHTS, weights_in(dense_values(weights), floats(shape, tag::oihw), d.weights_desc())},
-          {DNNL_ARG_BIAS, weights_in(weights.bias, floats(bias, tag::x), floats(bias, tag::x))},
-          {DNNL_ARG_DST, tensors_.back()}}});
+    add(steps_.back(), d, dnnl::inner_product_forward(d),
+        {{DNNL_ARG_SRC, from},
+         {DNNL_ARG_WEIGHTS, counted(weights_in(dense_values(weights), floats(shape, tag::oihw), d.weights_desc()))},
+         {DNNL_ARG_BIAS, counted(weights_in(weights.bias, floats(bias, tag::x), floats(bias, tag::x)))},
+         {DNNL_ARG_DST, tensors_.back()}});
   }
 
   using convolution = dnnl::convolution_forward::primitive_desc;
@@ -144,49 +166,40 @@ class onednn_network::network_on_onednn {
   /// By the faster algorithm. The residual is where the sums go.
   void add_convolution(const node& n, std::size_t made, const layer_weights& weights) {
     const bitpq::layer_geometry& g = n.geometry;
+    const std::vector<float> values = dense_values(weights);
+    const memory::desc plain = floats(dims({g.out_channels, g.in_channels, g.kernel.h, g.kernel.w}), tag::oihw);
+    const memory::desc row = floats(dims({g.out_channels}), tag::x);
     const memory residual = n.inputs.size() > 1 ? tensors_[n.inputs[1]] : memory();
     const memory::desc result = n.inputs.size() > 1 ? residual.get_desc() : memory::desc();
-    const std::vector<float> values = dense_values(weights);
-    const memory bias =
-        weights_in(weights.bias, floats(dims({g.out_channels}), tag::x), floats(dims({g.out_channels}), tag::x));
-    const std::size_t held = weight_bytes_;
+    const memory bias = counted(weights_in(weights.bias, row, row));
     double least = 0;
-    std::vector<step> chosen;
-    memory made_by_chosen;
+    memory output, kept;
     for (const dnnl::algorithm algorithm : {dnnl::algorithm::convolution_direct, dnnl::algorithm::convolution_auto}) {
       const convolution d = describe(n, made, algorithm, result);
-      weight_bytes_ = held;
-      std::vector<step> before = std::move(steps_);
-      steps_.clear();
-      const memory from = in_layout(tensors_[n.inputs[0]], d.src_desc());
+      step tried;
+      const memory from = in_layout(tried, tensors_[n.inputs[0]], d.src_desc());
       const memory to = n.inputs.size() > 1 ? residual : place(made, d.dst_desc());
-      steps_.push_back(
-          {dnnl::convolution_forward(d),
-           {{DNNL_ARG_SRC, from},
-            {DNNL_ARG_WEIGHTS,
-             weights_in(values, floats(dims({g.out_channels, g.in_channels, g.kernel.h, g.kernel.w}), tag::oihw),
-                        d.weights_desc())},
-            {DNNL_ARG_BIAS, bias},
-            {DNNL_ARG_DST, to}}});
-      const double time = time_of(steps_);
-      if (chosen.empty() || time < least) {
+      const memory prepared = weights_in(values, plain, d.weights_desc());
+      add(tried, d, dnnl::convolution_forward(d),
+          {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, prepared}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, to}});
+      const double time = time_of(tried);
+      if (steps_.back().calls.empty() || time < least) {
         least = time;
-        chosen = std::move(steps_);
-        made_by_chosen = to;
+        steps_.back() = std::move(tried);
+        output = to;
+        kept = prepared;
       }
-      steps_ = std::move(before);
     }
-    steps_.insert(steps_.end(), chosen.begin(), chosen.end());
-    tensors_.push_back(made_by_chosen);
+    static_cast<void>(counted(kept));
+    tensors_.push_back(output);
   }
 
   /// Seconds: the least of a few runs, the first of which does not count.
-  double time_of(const std::vector<step>& steps) {
+  double time_of(const step& s) {
     double least = 1e9;
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 8; ++i) {
       const auto start = std::chrono::steady_clock::now();
-      for (const step& s : steps) s.primitive.execute(stream_, s.operands);
-      stream_.wait();
+      run(s);
       const double time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (i > 0) least = std::min(least, time);
     }
@@ -209,15 +222,15 @@ class onednn_network::network_on_onednn {
          memory::dims{behind(y.h, height, x.h), behind(y.w, width, x.w)}},
         engine_);
     tensors_.push_back(place(made, d.dst_desc()));
-    steps_.push_back({dnnl::pooling_forward(d), {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, tensors_.back()}}});
+    add(steps_.back(), d, dnnl::pooling_forward(d), {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, tensors_.back()}});
   }
 
   void add_concat(const node& n, std::size_t made) {
     const memory a = tensors_[n.inputs[0]], b = tensors_[n.inputs[1]];
     const dnnl::concat::primitive_desc d(1, {a.get_desc(), b.get_desc()}, engine_);
     tensors_.push_back(place(made, d.dst_desc()));
-    steps_.push_back({dnnl::concat(d),
-                      {{DNNL_ARG_MULTIPLE_SRC, a}, {DNNL_ARG_MULTIPLE_SRC + 1, b}, {DNNL_ARG_DST, tensors_.back()}}});
+    add(steps_.back(), d, dnnl::concat(d),
+        {{DNNL_ARG_MULTIPLE_SRC, a}, {DNNL_ARG_MULTIPLE_SRC + 1, b}, {DNNL_ARG_DST, tensors_.back()}});
   }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
@@ -226,7 +239,8 @@ class onednn_network::network_on_onednn {
   bool shares_;
   bitpq::aligned_buffer<float> block_;
   std::vector<memory> tensors_;  // by number
-  std::vector<step> steps_;
+  std::vector<step> steps_;      // as the graph has them
+  step to_result_;
   memory result_;
   std::size_t result_size_ = 0, weight_bytes_ = 0, beside_ = 0;
 };
@@ -235,7 +249,14 @@ onednn_network::onednn_network(const graph& structure, const weights_source& wei
     : network_(std::make_unique<network_on_onednn>(structure, weights_of, input)) {}
 onednn_network::~onednn_network() = default;
 float* onednn_network::input() noexcept { return network_->input(); }
-std::span<const float> onednn_network::run() { return network_->run(); }
+std::span<const float> onednn_network::run() {
+  for (std::size_t i = 0; i < steps(); ++i) run_step(i);
+  return output();
+}
+std::size_t onednn_network::steps() const noexcept { return network_->steps().size(); }
+void onednn_network::run_step(std::size_t i) { network_->run(network_->steps()[i]); }
+std::span<const float> onednn_network::output() { return network_->output(); }
+std::string onednn_network::implementation(std::size_t i) const { return network_->steps()[i].implementation; }
 std::size_t onednn_network::weight_bytes() const noexcept { return network_->weight_bytes(); }
 std::size_t onednn_network::activation_bytes() const noexcept { return network_->activation_bytes(); }
 

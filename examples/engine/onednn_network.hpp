@@ -26,6 +26,13 @@ class onednn_network {
   /// n x classes numbers, valid until the next run.
   std::span<const float> run();
 
+  /// The same step by step, as the graph has them, for those who want to look at the clock in between.
+  [[nodiscard]] std::size_t steps() const noexcept;
+  void run_step(std::size_t i);
+  [[nodiscard]] std::span<const float> output();
+  /// oneDNN's name of what computes step i.
+  [[nodiscard]] std::string implementation(std::size_t i) const;
+
   /// Bytes of the weights as they are kept.
   [[nodiscard]] std::size_t weight_bytes() const noexcept;
   [[nodiscard]] std::size_t activation_bytes() const noexcept;

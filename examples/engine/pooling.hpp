@@ -35,6 +35,22 @@ struct seen {
         last(std::min(window * w.stride + w.size, length + w.padding) - w.padding) {}
 };
 
+/// y[j] = the largest of the Size numbers from x + j * Stride on. Constants, so that compilers make vectors of it.
+template <std::size_t Size, std::size_t Stride>
+void max_of_neighbours(const float* x, float* y, std::size_t n) noexcept {
+  for (std::size_t j = 0; j < n; ++j) {
+    float most = x[j * Stride];
+    for (std::size_t k = 1; k < Size; ++k) most = most < x[j * Stride + k] ? x[j * Stride + k] : most;
+    y[j] = most;
+  }
+}
+
+/// The same for windows of any size.
+inline void max_of_neighbours(const float* x, const pool_window& w, float* y, std::size_t n) noexcept {
+  if (w.size == 3 && w.stride == 2) return max_of_neighbours<3, 2>(x, y, n);
+  for (std::size_t j = 0; j < n; ++j, x += w.stride) y[j] = *std::max_element(x, x + w.size);
+}
+
 /// One map: first the largest of each column of a row of windows, neighbours at a time, then along that row.
 inline void max_pool_map(const float* x, bitpq::extent2 in, const pool_window& w, float* y, bitpq::extent2 out,
                          float* columns) noexcept {
@@ -42,7 +58,10 @@ inline void max_pool_map(const float* x, bitpq::extent2 in, const pool_window& w
     const seen rows(i, in.h, w);
     std::copy_n(x + rows.first * in.w, in.w, columns);
     for (std::size_t row = rows.first + 1; row < rows.last; ++row)
-      for (std::size_t c = 0; c < in.w; ++c) columns[c] = std::max(columns[c], x[row * in.w + c]);
+      for (std::size_t c = 0; c < in.w; ++c) {
+        const float v = x[row * in.w + c];
+        columns[c] = columns[c] < v ? v : columns[c];
+      }
     const auto edge = [&](std::size_t j) {
       const seen at(j, in.w, w);
       y[j] = *std::max_element(columns + at.first, columns + at.last);
@@ -52,12 +71,7 @@ inline void max_pool_map(const float* x, bitpq::extent2 in, const pool_window& w
     const std::size_t end =
         in.w + w.padding < w.size ? begin : std::clamp((in.w + w.padding - w.size) / w.stride + 1, begin, out.w);
     for (std::size_t j = 0; j < begin; ++j) edge(j);
-    const float* from = columns + begin * w.stride - w.padding;
-    for (std::size_t j = begin; j < end; ++j, from += w.stride) {
-      float most = from[0];
-      for (std::size_t k = 1; k < w.size; ++k) most = std::max(most, from[k]);
-      y[j] = most;
-    }
+    max_of_neighbours(columns + begin * w.stride - w.padding, w, y + begin, end - begin);
     for (std::size_t j = end; j < out.w; ++j) edge(j);
   }
 }

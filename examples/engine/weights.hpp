@@ -30,16 +30,22 @@ inline std::vector<float> dense_values(const layer_weights& weights) {
   return values;
 }
 
-/// A network that is ready to run.
-inline network build_network(graph structure, const weights_source& weights_of, const arithmetic& how = {}) {
+/// How each layer is computed: less exact arithmetic is allowed layer by layer.
+using arithmetic_source = std::function<arithmetic(const node&)>;
+
+/// A network that is ready to run; all its layers are exact unless `how` says otherwise.
+inline network build_network(
+    graph structure, const weights_source& weights_of,
+    const arithmetic_source& how = [](const node&) { return arithmetic(); }) {
   network net(std::move(structure));
   for (const node& step : net.structure().nodes) {
     if (step.type != node::kind::layer) continue;
     layer_weights w = weights_of(step);
     if (auto* const dense = std::get_if<std::vector<float>>(&w.values))
-      net.set(step.name, layer(step.geometry, std::move(*dense), std::move(w.bias), how));
+      net.set(step.name, layer(step.geometry, std::move(*dense), std::move(w.bias), how(step)));
     else
-      net.set(step.name, layer(step.geometry, std::get<bitpq::pq_matrix<float>>(w.values), std::move(w.bias), how));
+      net.set(step.name,
+              layer(step.geometry, std::get<bitpq::pq_matrix<float>>(w.values), std::move(w.bias), how(step)));
   }
   return net;
 }
@@ -150,9 +156,8 @@ struct trained_network {
 };
 
 /// The network that a file of trained weights holds. Throws as trained_weights.
-inline trained_network load_trained(graph structure, const bitpq::safetensors_reader& file,
-                                    const arithmetic& how = {}) {
-  trained_network result{build_network(std::move(structure), trained_weights(file), how), 0};
+inline trained_network load_trained(graph structure, const bitpq::safetensors_reader& file) {
+  trained_network result{build_network(std::move(structure), trained_weights(file)), 0};
   for (const node& step : result.net.structure().nodes)
     if (step.type == node::kind::layer)
       result.parameters += step.geometry.rows() * (step.geometry.cols() + (step.norm.empty() ? 1 : 2));
@@ -160,9 +165,8 @@ inline trained_network load_trained(graph structure, const bitpq::safetensors_re
 }
 
 /// The network that a compressed model holds. Throws as compressed_weights.
-inline network load_compressed(graph structure, const bitpq::compressed_model<float>& model,
-                               const arithmetic& how = {}) {
-  return build_network(std::move(structure), compressed_weights(model), how);
+inline network load_compressed(graph structure, const bitpq::compressed_model<float>& model) {
+  return build_network(std::move(structure), compressed_weights(model));
 }
 
 }  // namespace engine

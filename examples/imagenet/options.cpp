@@ -29,6 +29,14 @@ bitpq::precision precision_of(const std::string& value) {
   bitpq::fail(bitpq::errc::bad_params, "--precision ", value, " is none of exact, lut16 and int8");
 }
 
+std::regex pattern_of(const std::string& value) {
+  try {
+    return std::regex(value);
+  } catch (const std::regex_error& e) {
+    bitpq::fail(bitpq::errc::bad_params, "--exact ", value, " is no regular expression: ", e.what());
+  }
+}
+
 }  // namespace
 
 options parse(int argc, char** argv, const std::string& usage, bool on_codes) {
@@ -55,7 +63,9 @@ options parse(int argc, char** argv, const std::string& usage, bool on_codes) {
       o.isa = isa_of(value());
     else if (name == "--precision" && on_codes)
       o.precision = precision_of(value());
-    else if (name == "--plan" && on_codes)
+    else if (name == "--exact" && on_codes)
+      o.exact = pattern_of(value());
+    else if (name == "--plan")
       o.plan = true;
     else if (name.starts_with("--"))
       bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);

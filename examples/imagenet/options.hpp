@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -23,14 +24,15 @@ struct options {
   std::size_t threads = 0;                    ///< 0: as many as there are
   std::optional<bitpq::isa> isa;
   bitpq::precision precision = bitpq::precision::exact;
+  std::optional<std::regex> exact;  ///< names of layers that are computed exactly whatever the precision
   bool plan = false, help = false;
 };
 
 /// Pixels of a network's input along each side.
 inline constexpr std::size_t input_side = 224;
 
-/// Throws bad_params that says what is wrong, with `usage`. `on_codes`: whether --isa, --precision and --plan mean
-/// something.
+/// Throws bad_params that says what is wrong, with `usage`. `on_codes`: whether --isa, --precision and --exact
+/// mean something.
 options parse(int argc, char** argv, const std::string& usage, bool on_codes);
 
 }  // namespace imagenet

@@ -62,11 +62,11 @@ def resnet18():
         tensors[name + ".weight"] = ("F16", [channels], struct.pack("<e", 1.0) * channels)
         tensors[name + ".bias"] = ("F16", [channels], halves(channels, 0.1))
 
-    def coded(name, kind, rows, columns, block):
+    def coded(name, kind, rows, columns, block, gain=1.0):
         metadata[f"bitpq.layer.{name}.weight"] = f"{kind} block={block} codewords=256 codebooks=1 code_bits=8"
         count = rows * columns // block
         tensors[name + ".weight.codes"] = ("U8", [count], DRAW.randbytes(count))
-        words = halves(256 * block, (2 / columns) ** 0.5)
+        words = halves(256 * block, gain * (2 / columns) ** 0.5)
         tensors[name + ".weight.codebook"] = ("F16", [1, 256, block], words)
 
     def conv(name, out, channels, kernel, stride):
@@ -89,7 +89,7 @@ def resnet18():
                 conv(name + "downsample.0", out, channels, 1, 2)
                 norm(name + "downsample.1", out)
             channels = out
-    coded("fc", f"linear out={CLASSES} in=512", CLASSES, 512, 4)
+    coded("fc", f"linear out={CLASSES} in=512", CLASSES, 512, 4, 0.05)
     tensors["fc.bias"] = ("F32", [CLASSES], struct.pack(f"<{CLASSES}f", *(DRAW.gauss(0, 1) for _ in range(CLASSES))))
     return metadata, tensors
 
@@ -119,7 +119,7 @@ def test_answers(folder):
     found = answers("model.safetensors", "a.png", "wide.png", "--classes", "classes.txt")
     assert list(found) == ["a.png", "wide.png"]
     for best in found.values():
-        assert len(best) == 5 and best == sorted(best, reverse=True)
+        assert len(best) == 5 and all(a[0] >= b[0] for a, b in zip(best, best[1:]))
         assert all(name == f"class {number}" for _, number, name in best)
     one = answers("model.safetensors", "a.png", "wide.png", "--threads", 1)
     assert [[b[:2] for b in best] for best in one.values()] == [[b[:2] for b in best] for best in found.values()]
@@ -166,7 +166,7 @@ def test_plan_and_memory():
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     done = run("model.safetensors", "a.png", "--plan", "--threads", 1)
     assert re.search(r"layer1\.0\.conv1 +(winograd|decode|lut) +[0-9.]+ ms", done.stdout), done.stdout
-    assert re.search(r"^ +all +[0-9.]+ ms$", done.stdout, re.MULTILINE)
+    assert re.search(r"^all +[0-9.]+ ms", done.stdout, re.MULTILINE)
     assert re.search(r"ResNet-18: file 1\.\d\d MB, weights in memory \d\.\d\d MB, activations \d\.\d\d MB", done.stderr)
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert before > most * 0.99 or most < 40_000, f"{most} KB"
@@ -180,9 +180,14 @@ def test_bad_images(folder):
     pathlib.Path("cut.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(100))
     for name in ("cut.png", "text.jpg", "empty.png", "cut.jpg", "none.png"):
         refused(name, "model.safetensors", name)
-    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)
-    pathlib.Path("huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
-    refused("huge.png: an image of 20000 x 20000 pixels", "model.safetensors", "huge.png")
+    for side, words in ((20000, "huge.png: Image too large"), (12000, "huge.png: an image of 12000 x 12000 pixels")):
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        pathlib.Path("huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
+        refused(words, "model.safetensors", "huge.png")
+    # The same as a JPEG: a frame of 20000 x 20000 pixels in three components, a scan, and the end.
+    frame = b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, 20000, 20000, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
+    pathlib.Path("huge.jpg").write_bytes(b"\xff\xd8" + frame + b"\xff\xda\xff\xd9")
+    refused("huge.jpg: an image of 20000 x 20000 pixels", "model.safetensors", "huge.jpg")
     (folder / "none").mkdir()
     refused("no images in", "model.safetensors", folder / "none")
     # One pixel, and one row, are images: all 224 x 224 pixels are of one colour, or of one row.
@@ -205,9 +210,9 @@ def test_bad_models(metadata, tensors):
     refused("layer2.1.conv1.bias", "other.safetensors", "a.png")
     write_safetensors("other.safetensors", {"blocks.0.weight": ("F32", [2, 2], bytes(16))})
     refused("whose layer conv1 is missing", "other.safetensors", "a.png")
-    more = dict(tensors) | {"layer1.2.conv1.weight": ("F32", [1, 1], bytes(4))}
+    more = dict(tensors) | {"layer5.0.conv1.weight": ("F32", [1, 1], bytes(4))}
     write_safetensors("other.safetensors", more, metadata)
-    refused("which has no layer layer1.2.conv1", "other.safetensors", "a.png")
+    refused("which has no layer layer5.0.conv1", "other.safetensors", "a.png")
     wide = dict(metadata) | {"bitpq.layer.fc.weight": metadata["bitpq.layer.fc.weight"].replace("in=512", "in=256")}
     short = dict(tensors) | {"fc.weight.codes": ("U8", [CLASSES * 64], bytes(CLASSES * 64))}
     write_safetensors("other.safetensors", short, wide)
