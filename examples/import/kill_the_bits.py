@@ -5,7 +5,7 @@ safetensors. Nothing is quantized again: codes and codewords are theirs, bit for
 
     kill_the_bits.py resnet50_large_blocks.pth resnet50.safetensors
 
-docs/models.md says what such files hold, and what PQF's lack.
+docs/import.md says what such files hold, and what PQF's lack.
 """
 import json
 import re
