@@ -3,6 +3,7 @@
 # The host engine for whoever runs networks on it (examples, their tests, bench/quality):
 #   bitpq_engine               headers; needs bitpq::io
 #   bitpq_engine_images        reads photographs; needs stb's headers (BITPQ_WITH_STB)
+#   bitpq_engine_onednn        runs the same networks dense on oneDNN; where that is installed, and bitpq::openmp
 #   bitpq_engine_distillation  tunes what is compressed; needs bitpq::torch. Compiled with whoever links it, for the
 #                              same instruction sets
 
@@ -19,6 +20,19 @@ if(TARGET bitpq::torch)
   target_sources(bitpq_engine_distillation INTERFACE "${CMAKE_CURRENT_LIST_DIR}/distillation.cpp")
   target_compile_definitions(bitpq_engine_distillation INTERFACE ENGINE_HAS_DISTILLATION)
   target_link_libraries(bitpq_engine_distillation INTERFACE bitpq_engine bitpq::torch)
+endif()
+
+find_path(BITPQ_ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp)
+find_library(BITPQ_ONEDNN_LIBRARY dnnl)
+mark_as_advanced(BITPQ_ONEDNN_INCLUDE BITPQ_ONEDNN_LIBRARY)
+if(BITPQ_ONEDNN_INCLUDE AND BITPQ_ONEDNN_LIBRARY AND TARGET bitpq::openmp)
+  add_library(bitpq_engine_onednn STATIC "${CMAKE_CURRENT_LIST_DIR}/onednn_network.cpp")
+  target_include_directories(bitpq_engine_onednn SYSTEM PRIVATE "${BITPQ_ONEDNN_INCLUDE}")
+  target_link_libraries(bitpq_engine_onednn PUBLIC bitpq_engine bitpq::openmp "${BITPQ_ONEDNN_LIBRARY}"
+                                            PRIVATE bitpq_warnings)
+  bitpq_add_dispatch(bitpq_engine_onednn)
+else()
+  message(STATUS "bitpq: oneDNN not found, so networks are not compared with dense ones on it")
 endif()
 
 if(NOT BITPQ_WITH_STB)

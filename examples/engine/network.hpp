@@ -5,7 +5,7 @@
 
 #include "engine/graph.hpp"
 #include "engine/layer.hpp"
-#include "engine/pooling.hpp"
+#include "engine/shapes.hpp"
 
 #include <map>
 
@@ -21,10 +21,34 @@ class network {
   [[nodiscard]] const layer& at(const std::string& name) const { return layers_.at(name); }
   void set(const std::string& name, layer weights) { layers_[name] = std::move(weights); }
 
+  /// Bytes that the weights take while the network runs.
+  [[nodiscard]] std::size_t weight_bytes() const noexcept {
+    std::size_t bytes = 0;
+    for (const auto& [name, weights] : layers_) bytes += weights.bytes();
+    return bytes;
+  }
+
+  /// What step i makes of its inputs: reads what maps(number) views and writes y. Allocates nothing, see
+  /// layer::run.
+  template <class Maps>
+  void compute(std::size_t i, const Maps& maps, maps_out y, bitpq::executor_ref exec) const {
+    const node& step = graph_.nodes[i];
+    const maps_in x = maps(step.inputs[0]), second = step.inputs.size() > 1 ? maps(step.inputs[1]) : maps_in();
+    switch (step.type) {
+      case node::kind::layer: return at(step.name).run(x, y, step.relu, exec, second);
+      case node::kind::max_pool: return max_pool(x, step.window, y, exec);
+      case node::kind::global_average_pool: return global_average_pool(x, y);
+      case node::kind::concat: return concat(x, second, y);
+    }
+  }
+
   /// Step i of the graph. Reads the tensors that it names, writes tensor i + 1 and frees those that nobody reads after
   /// it.
   void run(std::size_t i, std::vector<tensor>& tensors, bitpq::executor_ref exec) const {
-    tensors[i + 1] = result_of(graph_.nodes[i], tensors, exec);
+    tensor made(output_shape(graph_.nodes[i], [&](std::size_t t) { return tensors[t].shape(); }));
+    compute(
+        i, [&](std::size_t t) { return std::as_const(tensors[t]).view(); }, made.view(), exec);
+    tensors[i + 1] = std::move(made);
     for (const std::size_t t : graph_.nodes[i].inputs)
       if (last_readers_[t] == i) tensors[t] = {};
   }
@@ -38,18 +62,6 @@ class network {
   }
 
  private:
-  [[nodiscard]] tensor result_of(const node& step, const std::vector<tensor>& tensors, bitpq::executor_ref exec) const {
-    const tensor& x = tensors[step.inputs[0]];
-    switch (step.type) {
-      case node::kind::layer:
-        return at(step.name).run(x, step.relu, exec, step.inputs.size() > 1 ? &tensors[step.inputs[1]] : nullptr);
-      case node::kind::max_pool: return max_pool(x, step.window, exec);
-      case node::kind::global_average_pool: return global_average_pool(x);
-      case node::kind::concat: return concat(x, tensors[step.inputs[1]]);
-    }
-    return {};
-  }
-
   graph graph_;
   std::vector<std::size_t> last_readers_;
   std::map<std::string, layer> layers_;

@@ -110,6 +110,25 @@ TEST_CASE("resizing averages over what it skips, as torch does with antialias=Tr
             Approx(10 * (1.5 * (static_cast<double>(y) + 0.5) - 0.5) + 3 * static_cast<double>(x) + 1).margin(0.35));
 }
 
+TEST_CASE("a photograph is scaled by its shorter side and cropped") {
+  const image made = gradient(40, 60);
+  const engine::normalisation plain{{0, 0, 0}, {1, 1, 1}};
+  // As it is; as resizing the whole and taking its middle.
+  CHECK(values_of(engine::photograph(engine::centre_crop(made, {24, 24}), 32, 24, plain)) ==
+        values_of(engine::to_tensor(engine::centre_crop(made, {24, 24}), plain)));
+  const tensor whole = engine::resize(engine::to_tensor(made, plain), {32, 48});
+  const tensor x = engine::photograph(made, 32, 24, plain);
+  REQUIRE(x.shape() == engine::tensor_shape{1, 3, 24, 24});
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t i = 0; i < 24; ++i)
+      for (std::size_t j = 0; j < 24; ++j)
+        REQUIRE(x.view()(0, c, i, j) == Approx(whole.view()(0, c, i + 4, j + 12)).margin(1e-6));
+  CHECK(values_of(engine::photograph(image{1, 1, {255, 0, 51}}, 32, 24, plain))[2 * 576 + 5] == Approx(0.2));
+  CHECK(engine::photograph(gradient(1, 50), 32, 24, plain).shape().size() == 3 * 576);
+  bitpq_test::expect_error(bitpq::errc::bad_params, "a crop of 24 from 40 x 60 pixels scaled to 20",
+                           [&] { static_cast<void>(engine::photograph(made, 20, 24)); });
+}
+
 TEST_CASE("a folder of images makes batches") {
   const bitpq_test::temp_dir dir;
   write_png(dir / "b.png", gradient(8, 8));

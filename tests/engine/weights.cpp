@@ -83,3 +83,26 @@ TEST_CASE("a compressed model runs on codes where it has them") {
   CHECK(y[0] == Approx(w[0] * 7 + w[1] * 2 + 1).epsilon(1e-4));
   CHECK(y[1] == Approx(w[2] * 7 + w[3] * 2 + 2).epsilon(1e-4));
 }
+
+TEST_CASE("a compressed model's batch norms become scales of its rows") {
+  const auto codes = bitpq_test::random_pq<float>({2, 1, 1, 2, 1}, 3, bitpq::codeword_type::f32, true);
+  for (const bool statistics : {false, true}) {
+    bitpq::compressed_model<float> model;
+    model.add_layer("conv1.weight", bitpq::layer_geometry::conv2d(2, 1, {1, 1}, {{2, 2}}), codes);  // whatever stride
+    for (const auto& [name, values] : tensors())
+      if (name != "conv1.weight" && (statistics || !name.starts_with("bn1.running")))
+        model.add_tensor(name, {values.size()}, values);
+    std::vector<float> w(2);
+    codes.decode({w.data(), 2, 1});
+    if (statistics)
+      for (std::size_t c = 0; c < 2; ++c) w[c] /= std::sqrt(tensors()["bn1.running_var"][c] + 1e-5F);
+    const std::vector<float> bias = statistics ? std::vector<float>{5 - 4 / 2.0F, -1} : std::vector<float>{5, 0};
+    const engine::node step = small_net().nodes[0];
+    const engine::layer_weights read = engine::compressed_weights(model)(step);
+    const std::vector<float> values = engine::dense_values(read);
+    for (std::size_t c = 0; c < 2; ++c) {
+      CHECK(values[c] == Approx(w[c] * tensors()["bn1.weight"][c]).margin(1e-6));
+      CHECK(read.bias[c] == Approx(bias[c]).epsilon(1e-4));
+    }
+  }
+}

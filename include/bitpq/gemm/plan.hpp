@@ -38,36 +38,87 @@ struct gemm_plan {
 /// The most scratch that a worker may take, in bytes.
 inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
 
+namespace detail {
+
+/// What keeps a path from serving a product.
+enum class refusal {
+  none,
+  tables,
+  exact_layer,
+  not_int8,
+  int8_columns,
+  codewords,
+  columns,
+  windows,
+  filters,
+  channels
+};
+
+/// Bytes of the two tables that `lut` has at a time, and of Winograd's transformed codebooks.
+inline std::size_t lut_bytes(const code_format& format, const kernel_shape& kernels) noexcept {
+  return 2 * format.codewords * kernels.lut_width * kernels.element;
+}
+inline std::size_t filter_bytes(const code_format& format, const kernel_shape& kernels) noexcept {
+  return winograd_positions * format.books() * format.codewords * (format.block_size / 9) * kernels.element;
+}
+inline std::size_t most_codewords(gemm_path path, const kernel_shape& kernels) noexcept {
+  return path == gemm_path::gemv_lut ? kernels.exact_codewords : kernels.lut16_codewords;
+}
+
+/// Decides without a word, for plans are made at every call and are to allocate nothing.
+inline refusal refusal_of(gemm_path path, const code_format& format, const product_shape& shape,
+                          const kernel_shape& kernels, precision allowed) noexcept {
+  const std::size_t few = 8;  // columns of a convolution that are worth reading one by one
+  const bool looks_up = path == gemm_path::gemv_lut || path == gemm_path::lut16;
+  if (path == gemm_path::lut && lut_bytes(format, kernels) > max_scratch / 2) return refusal::tables;
+  if (path == gemm_path::lut16 && allowed == precision::exact) return refusal::exact_layer;
+  if (path == gemm_path::int8 && (allowed != precision::int8 || kernels.int8_group == 0)) return refusal::not_int8;
+  if (path == gemm_path::int8 && format.cols * format.stages > max_int8_cols) return refusal::int8_columns;
+  if (looks_up && format.codewords > most_codewords(path, kernels)) return refusal::codewords;
+  if (is_gemv(path) && shape.convolution && (shape.columns > few || shape.groups > 1)) return refusal::columns;
+  if (path == gemm_path::winograd && shape.winograd_tiles == 0) return refusal::windows;
+  if (path == gemm_path::winograd && filter_bytes(format, kernels) > max_scratch / 2) return refusal::filters;
+  if (path == gemm_path::depthwise && !shape.depthwise) return refusal::channels;
+  return refusal::none;
+}
+
+}  // namespace detail
+
 /// Why a product cannot be computed along a path, or nothing when it can.
 [[nodiscard]] inline std::string why_not(gemm_path path, const code_format& format, const product_shape& shape,
                                          const kernel_shape& kernels, precision allowed) {
+  using detail::refusal;
   std::ostringstream text;
   text.imbue(std::locale::classic());
-  const std::size_t few = 8;  // columns of a convolution that are worth reading one by one
-  const std::size_t table = format.codewords * kernels.lut_width * kernels.element;
-  const std::size_t transformed =
-      winograd_positions * format.books() * format.codewords * (format.block_size / 9) * kernels.element;
-  const std::size_t most = path == gemm_path::gemv_lut ? kernels.exact_codewords : kernels.lut16_codewords;
-  if (path == gemm_path::lut && 2 * table > max_scratch / 2)
-    text << "two tables of " << format.codewords << " codewords take " << 2 * table << " bytes";
-  else if (path == gemm_path::lut16 && allowed == precision::exact)
-    text << "the layer was prepacked for exact products";
-  else if (path == gemm_path::int8 && (allowed != precision::int8 || kernels.int8_group == 0))
-    text << "takes layers of float that were prepacked for int8";
-  else if (path == gemm_path::int8 && format.cols * format.stages > max_int8_cols)
-    text << "takes up to " << max_int8_cols << " columns of weights in all stages, not " << format.cols * format.stages;
-  else if ((path == gemm_path::gemv_lut || path == gemm_path::lut16) && format.codewords > most)
-    text << "takes up to " << most << " codewords of " << 8 * kernels.element << "-bit numbers with the "
-         << to_string(kernels.target) << " kernels, not " << format.codewords;
-  else if (is_gemv(path) && shape.convolution && (shape.columns > few || shape.groups > 1))
-    text << "takes convolutions of one group and up to " << few << " output pixels, not of " << shape.groups << " and "
-         << shape.columns;
-  else if (path == gemm_path::winograd && shape.winograd_tiles == 0)
-    text << "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters";
-  else if (path == gemm_path::winograd && transformed > max_scratch / 2)
-    text << format.books() << " x " << format.codewords << " transformed codewords take " << transformed << " bytes";
-  else if (path == gemm_path::depthwise && !shape.depthwise)
-    text << "takes convolutions with one input channel per group";
+  switch (detail::refusal_of(path, format, shape, kernels, allowed)) {
+    case refusal::none: break;
+    case refusal::tables:
+      text << "two tables of " << format.codewords << " codewords take " << detail::lut_bytes(format, kernels)
+           << " bytes";
+      break;
+    case refusal::exact_layer: text << "the layer was prepacked for exact products"; break;
+    case refusal::not_int8: text << "takes layers of float that were prepacked for int8"; break;
+    case refusal::int8_columns:
+      text << "takes up to " << max_int8_cols << " columns of weights in all stages, not "
+           << format.cols * format.stages;
+      break;
+    case refusal::codewords:
+      text << "takes up to " << detail::most_codewords(path, kernels) << " codewords of " << 8 * kernels.element
+           << "-bit numbers with the " << to_string(kernels.target) << " kernels, not " << format.codewords;
+      break;
+    case refusal::columns:
+      text << "takes convolutions of one group and up to 8 output pixels, not of " << shape.groups << " and "
+           << shape.columns;
+      break;
+    case refusal::windows:
+      text << "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters";
+      break;
+    case refusal::filters:
+      text << format.books() << " x " << format.codewords << " transformed codewords take "
+           << detail::filter_bytes(format, kernels) << " bytes";
+      break;
+    case refusal::channels: text << "takes convolutions with one input channel per group"; break;
+  }
   return text.str();
 }
 
@@ -77,14 +128,13 @@ inline constexpr std::size_t max_scratch = std::size_t{4} << 20;
                                          gemm_path forced = gemm_path::automatic) {
   gemm_plan plan;
   plan.forced = forced != gemm_path::automatic;
-  if (plan.forced) {
-    const std::string reason = why_not(forced, format, shape, kernels, allowed);
-    require(reason.empty(), errc::unsupported, "path ", to_string(forced), ": ", reason);
-  }
+  if (forced != gemm_path::automatic &&
+      detail::refusal_of(forced, format, shape, kernels, allowed) != detail::refusal::none)
+    fail(errc::unsupported, "path ", to_string(forced), ": ", why_not(forced, format, shape, kernels, allowed));
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < all_gemm_paths.size(); ++i) {
     const gemm_path path = all_gemm_paths[i];
-    const bool serves = why_not(path, format, shape, kernels, allowed).empty();
+    const bool serves = detail::refusal_of(path, format, shape, kernels, allowed) == detail::refusal::none;
     plan.cost[i] = serves ? path_cost(path, format, shape, kernels, costs) : std::numeric_limits<double>::infinity();
     if (plan.cost[i] < least) {
       least = plan.cost[i];

@@ -6,10 +6,12 @@
 // is stored before all memory is had.
 
 #include <bitpq/core/executor.hpp>
+#include <bitpq/core/scratch.hpp>
 #include <bitpq/gemm/prepack.hpp>
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace bitpq {
 inline namespace v1 {
@@ -65,13 +67,15 @@ void decode_columns(const prepacked_matrix<T>& w, matrix_view<const T> x, std::s
   const std::size_t column_size = w.format().blocks() * w.vectors().size();
   const std::size_t pairs = (std::max)(std::size_t{1}, spread_memory / (2 * column_size * sizeof(T)));
   const std::size_t columns_each = (std::min)(x.cols(), 2 * pairs), row_tasks = ceil_div(w.rows(), decoded_rows);
-  aligned_buffer<T> input(columns_each * column_size);
+  scratch memory(columns_each * column_size * sizeof(T));
+  T* const input = reinterpret_cast<T*>(memory.data());
+  std::fill_n(input, columns_each * column_size, T{0});
   for (std::size_t begin = 0; begin < x.cols(); begin += columns_each) {
     const std::size_t n = (std::min)(columns_each, x.cols() - begin);
-    spread_blocks(w, x.block(0, begin, x.rows(), n), input.data());
+    spread_blocks(w, x.block(0, begin, x.rows(), n), input);
     exec.bulk(row_tasks * ceil_div(n, std::size_t{2}), [&](std::size_t /*worker*/, std::size_t task) {
       const std::size_t row = task % row_tasks * decoded_rows, column = task / row_tasks * 2;
-      decode_rows(w, input.data() + column * column_size, row, (std::min)(decoded_rows, w.rows() - row),
+      decode_rows(w, input + column * column_size, row, (std::min)(decoded_rows, w.rows() - row),
                   first + begin + column, (std::min)(std::size_t{2}, n - column), store);
     });
   }
@@ -86,36 +90,40 @@ class lut16_groups {
     std::uint8_t exponent;
   };
 
+  /// For up to `blocks` blocks at a time.
+  lut16_groups(scratch_cutter& memory, std::size_t blocks) noexcept
+      : order_(memory.take<std::uint32_t>(blocks)), groups_(memory.take<group>(blocks)) {}
+
   /// False when some product is no finite number: then the groups are of no use. Sorts windows of neighbouring blocks,
   /// not all of them at once: codes that do not come from the caches come faster in the order of memory.
-  bool sort(const std::uint8_t* exponents, std::size_t blocks) {
-    groups_.clear();
-    order_.resize(blocks);
+  bool sort(const std::uint8_t* exponents, std::size_t blocks) noexcept {
+    count_ = 0;
     for (std::size_t first = 0; first < blocks; first += window)
       if (!sort_window(exponents, first, (std::min)(first + window, blocks))) return false;
     return true;
   }
-  [[nodiscard]] const std::vector<group>& groups() const noexcept { return groups_; }
-  [[nodiscard]] const std::uint32_t* order(const group& g) const noexcept { return order_.data() + g.first; }
+  [[nodiscard]] std::span<const group> groups() const noexcept { return {groups_, count_}; }
+  [[nodiscard]] const std::uint32_t* order(const group& g) const noexcept { return order_ + g.first; }
 
  private:
   static constexpr std::size_t window = lut16_blocks;
 
-  bool sort_window(const std::uint8_t* exponents, std::size_t first, std::size_t last) {
+  bool sort_window(const std::uint8_t* exponents, std::size_t first, std::size_t last) noexcept {
     std::array<std::uint32_t, 256> count{}, next{};
     for (std::size_t j = first; j < last; ++j) ++count[exponents[j]];
     auto at = static_cast<std::uint32_t>(first);
     for (std::size_t e = 0; e < count.size(); ++e) {
       next[e] = at;
-      if (count[e] > 0 && e != lut16_nothing) groups_.push_back({at, count[e], static_cast<std::uint8_t>(e)});
+      if (count[e] > 0 && e != lut16_nothing) groups_[count_++] = {at, count[e], static_cast<std::uint8_t>(e)};
       at += count[e];
     }
     for (std::size_t j = first; j < last; ++j) order_[next[exponents[j]]++] = static_cast<std::uint32_t>(j);
     return count[lut16_not_finite] == 0;
   }
 
-  std::vector<std::uint32_t> order_;
-  std::vector<group> groups_;
+  std::uint32_t* order_;
+  group* groups_;
+  std::size_t count_ = 0;
 };
 
 /// One column at a time by look-up tables, exact ones or of 16 bits, as many blocks at once as their memory allows. A
@@ -123,31 +131,36 @@ class lut16_groups {
 template <scalar T>
 class table_columns {
  public:
-  table_columns(const prepacked_matrix<T>& w, bool exact, executor_ref exec)
+  /// `memory` outlives the object; on a cutter without memory the object only counts.
+  table_columns(const prepacked_matrix<T>& w, bool exact, executor_ref exec, scratch_cutter& memory) noexcept
       : w_(&w),
         exact_(exact),
         exec_(exec),
         bytes_(exact ? exact_table_bytes(w.format().codewords) : lut16_table_bytes(w.format().codewords)),
         blocks_each_((std::min)(w.format().row_codes(), table_memory / bytes_)),
-        input_(w.format().blocks() * w.format().block_size),
-        tables_(blocks_each_ * bytes_),
-        exponents_(blocks_each_),
-        sums_(round_up(w.rows(), gemv_rows)) {}
+        input_size_(w.format().blocks() * w.format().block_size),
+        sums_size_(round_up(w.rows(), gemv_rows)),
+        input_(memory.take<T>(input_size_)),
+        tables_(memory.take<std::uint8_t>(blocks_each_ * bytes_)),
+        exponents_(memory.take<std::uint8_t>(blocks_each_)),
+        sums_(memory.take<T>(sums_size_)),
+        groups_(memory, exact ? 0 : blocks_each_) {}
 
   /// False, and nothing stored, when 16 bits cannot hold the products because some are no finite numbers.
   template <class Store>
   bool multiply(matrix_view<const T> x, std::size_t column, const Store& store) {
     for (std::size_t k = 0; k < x.rows(); ++k) input_[k] = x(k, 0);
-    std::fill(sums_.begin(), sums_.end(), T{0});
+    std::fill(input_ + x.rows(), input_ + input_size_, T{0});
+    std::fill_n(sums_, sums_size_, T{0});
     const std::size_t blocks = w_->format().row_codes();
     for (std::size_t first = 0; first < blocks; first += blocks_each_) {
       const std::size_t count = (std::min)(blocks_each_, blocks - first);
       build(first, count);
-      if (!exact_ && !groups_.sort(exponents_.data(), count)) return false;
+      if (!exact_ && !groups_.sort(exponents_, count)) return false;
       exec_.bulk(ceil_div(w_->rows(), rows_each), [&](std::size_t /*worker*/, std::size_t task) {
         const std::size_t row = task * rows_each, rows = (std::min)(rows_each, w_->rows() - row);
         add(first, count, row, round_up(rows, gemv_rows));
-        if (first + count == blocks) store.column(row, rows, column, sums_.data() + row);
+        if (first + count == blocks) store.column(row, rows, column, sums_ + row);
       });
     }
     return true;
@@ -164,13 +177,12 @@ class table_columns {
         const std::size_t stage = (first + i) / format.blocks(), j = (first + i) % format.blocks();
         const std::size_t n = (std::min)(end - i, format.codebook_end(j) - j);
         const T* const words = w_->words(format.book_of(stage, j));
-        const T* const x = input_.data() + j * format.block_size;
+        const T* const x = input_ + j * format.block_size;
         const lookup_kernels<T>& kernels = w_->kernels().lookup;
         if (exact_)
-          kernels.build_exact(words, format.codewords, format.block_size, x, n, tables_.data() + i * bytes_);
+          kernels.build_exact(words, format.codewords, format.block_size, x, n, tables_ + i * bytes_);
         else
-          kernels.build_lut16(words, format.codewords, format.block_size, x, n, tables_.data() + i * bytes_,
-                              exponents_.data() + i);
+          kernels.build_lut16(words, format.codewords, format.block_size, x, n, tables_ + i * bytes_, exponents_ + i);
         i += n;
       }
     });
@@ -182,11 +194,11 @@ class table_columns {
     w_->with_codes(first, row, [&]<class Code>(const Code* codes) {
       if constexpr (sizeof(Code) == 1) {
         if (exact_)
-          kernels.add_exact(tables_.data(), codewords, codes, w_->code_stride(), sums_.data() + row, rows, count);
+          kernels.add_exact(tables_, codewords, codes, w_->code_stride(), sums_ + row, rows, count);
         else
           for (const lut16_groups::group& g : groups_.groups())
-            kernels.add_lut16(tables_.data(), codewords, groups_.order(g), g.count, g.exponent, codes,
-                              w_->code_stride(), sums_.data() + row, rows);
+            kernels.add_lut16(tables_, codewords, groups_.order(g), g.count, g.exponent, codes, w_->code_stride(),
+                              sums_ + row, rows);
       }
     });
   }
@@ -194,10 +206,10 @@ class table_columns {
   const prepacked_matrix<T>* w_;
   bool exact_;
   executor_ref exec_;
-  std::size_t bytes_, blocks_each_;
-  aligned_buffer<T> input_;
-  aligned_buffer<std::uint8_t> tables_, exponents_;
-  aligned_buffer<T> sums_;
+  std::size_t bytes_, blocks_each_, input_size_, sums_size_;
+  T* input_;
+  std::uint8_t *tables_, *exponents_;
+  T* sums_;
   lut16_groups groups_;
 };
 
@@ -206,7 +218,12 @@ template <scalar T, class Store>
 void multiply_columns(const prepacked_matrix<T>& w, gemm_path path, matrix_view<const T> x, const Store& store,
                       executor_ref exec) {
   if (path == gemm_path::gemv) return decode_columns(w, x, 0, store, exec);
-  table_columns<T> tables(w, path == gemm_path::gemv_lut, exec);
+  const bool exact = path == gemm_path::gemv_lut;
+  scratch_cutter counted;
+  static_cast<void>(table_columns<T>(w, exact, exec, counted));
+  scratch memory(counted.used());
+  scratch_cutter cutter(memory.data());
+  table_columns<T> tables(w, exact, exec, cutter);
   for (std::size_t c = 0; c < x.cols(); ++c) {
     const matrix_view<const T> column = x.block(0, c, x.rows(), 1);
     if (!tables.multiply(column, c, store)) decode_columns(w, column, c, store, exec);
