@@ -114,8 +114,7 @@ TEST_CASE("inputs of LibTorch's own layers are found in the graph of a pass") {
   const auto plain = made<plain_net>();
   own->eval();
   plain->eval();
-  for (const auto& item : own->named_parameters())
-    CHECK(plain->named_parameters()[item.key()].equal(item.value()));
+  for (const auto& item : own->named_parameters()) CHECK(plain->named_parameters()[item.key()].equal(item.value()));
   const at::Tensor x = images(3);
   const pq::forward_function run_own = [&](const at::Tensor& input) { return own->forward(input); };
   const pq::forward_function run_plain = [&](const at::Tensor& input) { return plain->forward(input); };
@@ -163,7 +162,8 @@ TEMPLATE_TEST_CASE("a network is compressed, tuned, saved and loaded", "", own_n
   CHECK(report.codes.size() == report.decoded.size());
   CHECK(mean_loss(*net, x, wanted) < mean_loss(*untuned, x, wanted));
 
-  const std::filesystem::path path = scratch_file(own ? "bitpq_torch_own.safetensors" : "bitpq_torch_plain.safetensors");
+  const std::filesystem::path path =
+      scratch_file(own ? "bitpq_torch_own.safetensors" : "bitpq_torch_plain.safetensors");
   pq::save_module(path, *net, report.codes);
   const bitpq::compressed_model<float> model = bitpq::load_model<float>(path);
   CHECK(model.layers().size() == 4);
@@ -197,6 +197,18 @@ TEST_CASE("an interrupted run goes on to the same bits") {
   pq::compress_module(resumed, pq::in_batches(x, 8), params, rest);
   CHECK(evaluated(*resumed, x).equal(evaluated(*whole, x)));
   CHECK_FALSE(whole->head->bias.equal(made<own_net>()->head->bias));
+}
+
+TEST_CASE("codes are refreshed by the gradients of the weights") {
+  const at::Tensor x = images();
+  pq::module_params params = quick_params(12);
+  params.compression.global_tuning.refresh_every = 3;
+  params.compression.global_tuning.refresh = {.share = 0.2, .trust_ratio = 0.5};
+  params.compression.global_tuning.refresh_rate = 1;
+  const auto own = made<own_net>();
+  const auto plain = made<plain_net>();
+  CHECK(pq::compress_module(own, pq::in_batches(x, 8), params).network.global.moved > 0);
+  CHECK(pq::compress_module(plain, pq::in_batches(x, 8), params).network.global.moved > 0);
 }
 
 TEST_CASE("a module that is used twice is one layer, under its first name") {
@@ -234,14 +246,17 @@ TEST_CASE("what cannot be compressed is said with its name, and the network stay
   spoilt[9][1][2][3] = std::numeric_limits<float>::quiet_NaN();
   std::size_t calls = 0;
   const pq::calibration_data late{3, [&](std::size_t i) {  // sound while the teacher looks at it
-                                    return (++calls > 24 ? spoilt : x).slice(0, static_cast<std::int64_t>(8 * i),
-                                                                            static_cast<std::int64_t>(8 * i + 8));
+                                    return (++calls > 24 ? spoilt : x)
+                                        .slice(0, static_cast<std::int64_t>(8 * i),
+                                               static_cast<std::int64_t>(8 * i + 8));
                                   }};
   const pq::forward_function forward = [&](const at::Tensor& input) { return net->forward(input); };
   bitpq_test::check_bad_inputs({
       {errc::bad_params, "no data to calibrate with", [&] { pq::compress_module(net, {}, params); }},
       {errc::bad_params, "no data to calibrate with",
-       [&] { pq::compress_module(net, pq::in_batches(at::empty({0, 3, 8, 8}), 4), params); }},
+       [&] {
+         pq::compress_module(net, pq::in_batches(at::empty({0, 3, 8, 8}), 4), params);
+       }},
       {errc::bad_params, "batches of 0 samples", [&] { static_cast<void>(pq::in_batches(x, 0)); }},
       {errc::non_finite, "batch 1 holds NaN or infinity",
        [&] { pq::compress_module(net, pq::in_batches(spoilt, 8), params); }},
@@ -290,15 +305,15 @@ TEST_CASE("the file of another network is refused, nothing changed") {
          more.add_tensor("first.bias", {2}, std::vector<float>(2));
          pq::assign(*net, more);
        }},
-      {errc::bad_shape,
-       "tensor head.bias of the file has 8 bytes in another shape than the network's 5 elements",
+      {errc::bad_shape, "tensor head.bias of the file has 8 bytes in another shape than the network's 5 elements",
        [&] { pq::assign(*net, wrong_shape); }},
       {errc::bad_shape, "layer head of the file has another geometry than the network's",
        [&] { pq::assign(*net, coded); }},
       {errc::bad_params, "codes of 1 layers of torch::nn, of which the network has 0",
        [&] {
-         static_cast<void>(pq::model_of(*net, {{"nowhere", {bitpq::layer_geometry::linear(4, 8),
-                                                            bitpq_test::random_pq<float>({4, 8, 4, 3}, 1)}}}));
+         static_cast<void>(pq::model_of(
+             *net,
+             {{"nowhere", {bitpq::layer_geometry::linear(4, 8), bitpq_test::random_pq<float>({4, 8, 4, 3}, 1)}}}));
        }},
   });
   CHECK(evaluated(*net, x).equal(before));

@@ -23,7 +23,7 @@ using forward_function = std::function<at::Tensor(const at::Tensor&)>;
 
 /// One of the two, by name.
 struct module_layer {
-  std::string name;                      ///< of the module
+  std::string name;  ///< of the module
   std::shared_ptr<::torch::nn::Module> module;
   compressible* own = nullptr;           ///< a layer of this library
   at::Tensor weight{};                   ///< of a layer of torch::nn, its parameter

@@ -39,10 +39,10 @@ namespace detail {
 struct host_tensor {
   std::string name;
   at::Tensor tensor;
-  at::Tensor original;     ///< a copy of what it was; while the teacher computes, of what the student has
-  bool trained = false;    ///< a parameter
+  at::Tensor original;   ///< a copy of what it was; while the teacher computes, of what the student has
+  bool trained = false;  ///< a parameter
   std::optional<adam<float>> optimizer{};
-  at::Tensor gradient{};   ///< of the last step
+  at::Tensor gradient{};  ///< of the last step
 
   /// Two tensors exchange what they hold; whoever has one of them sees it.
   void exchange() {
@@ -68,15 +68,15 @@ template <class Module>
 
 }  // namespace detail
 
-/// Models trainable_network, stateful_network, adapting_network and self_training_network. Layers are those of the
+/// Models trainable_network and all that a network may be beside it. Layers are those of the
 /// module, in the order in which a pass meets them. The network is in evaluation mode while this object lives, and then
 /// in the modes it was in.
 class torch_network {
  public:
   /// Runs the data once through the network for the teacher's outputs. Throws, nothing changed: bad_params for no data
   /// or a layer that data does not reach, bad_shape for outputs that are not samples x classes or a teacher of other
-  /// classes, non_finite for a batch that is not finite, unsupported for weights that are shared or no floats; bad_params
-  /// for a layer that is compressed already.
+  /// classes, non_finite for a batch that is not finite, unsupported for weights that are shared or no floats;
+  /// bad_params for a layer that is compressed already.
   torch_network(std::shared_ptr<::torch::nn::Module> module, forward_function forward, calibration_data data,
                 torch_network_params params = {})
       : module_(std::move(module)), forward_(std::move(forward)), data_(std::move(data)), params_(std::move(params)) {
@@ -154,9 +154,9 @@ class torch_network {
                                      std::span<std::vector<float>> gradients) {
     const auto b = static_cast<std::size_t>(step % data_.batches);
     const at::Tensor batch = detail::checked_batch(data_, b);
-    std::vector<at::Tensor> wanted;
-    for (const std::size_t i : which)
-      wanted.push_back(layers_[i].plain() ? layers_[i].weight : layers_[i].own->parameter());
+    const standing_in weights(*this, weights_too_ ? which : std::span<const std::size_t>());
+    std::vector<at::Tensor> wanted = weights_too_ ? weights.tensors() : std::vector<at::Tensor>();
+    for (std::size_t k = wanted.size(); k < which.size(); ++k) wanted.push_back(parameter(which[k]));
     if (!which.empty())
       for (detail::host_tensor& t : others_)
         if (t.optimizer) wanted.push_back(t.tensor);
@@ -168,13 +168,28 @@ class torch_network {
     const double loss = distillation_loss<float>(detail::weight_matrix(logits), detail::weight_matrix(logits_[b]),
                                                  params_.temperature, rows_of(gradient));
     if (wanted.empty()) return loss;
-    const std::vector<at::Tensor> found =
-        ::torch::autograd::grad({outputs}, wanted, {gradient}, c10::nullopt, false, true);
-    for (std::size_t k = 0; k < which.size(); ++k) gradients[k] = codeword_values(which[k], found[k]);
+    std::vector<at::Tensor> found = ::torch::autograd::grad({outputs}, wanted, {gradient}, c10::nullopt, false, true);
+    weight_gradients_.assign(layers_.size(), at::Tensor());
+    for (std::size_t k = 0; k < which.size(); ++k) {
+      found[k] = found[k].defined() ? found[k].contiguous() : at::zeros_like(wanted[k]);
+      gradients[k] = codeword_values(which[k], found[k]);
+      if (weights_too_) weight_gradients_[which[k]] = found[k];
+    }
     std::size_t next = which.size();
     for (detail::host_tensor& t : others_)
       if (t.optimizer) t.gradient = found[next++];
     return loss;
+  }
+
+  /// From now on steps learn the gradients of the weights too, which refresh_codes asks for: layers of this library
+  /// then compute with decoded weights while they are tuned.
+  void keep_weight_gradients() noexcept { weights_too_ = true; }
+
+  /// Of the last training_step. Throws bad_params where it was not one of that layer's, or no such gradients are kept.
+  [[nodiscard]] matrix_view<const float> weight_gradient(std::size_t i) const {
+    require(weight_gradients_[i].defined(), errc::bad_params, "no gradient of the weights of ", layers_[i].name,
+            " was kept");
+    return detail::weight_matrix(weight_gradients_[i]);
   }
 
   /// Moves what is no layer's weights, by Adam.
@@ -284,6 +299,34 @@ class torch_network {
     torch_network& network_;
   };
 
+  /// Decoded weights, which ask for gradients, stand in for the codes of layers of this library while this lives.
+  class standing_in {
+   public:
+    standing_in(torch_network& network, std::span<const std::size_t> which) {
+      for (const std::size_t i : which) {
+        const module_layer& layer = network.layers_[i];
+        tensors_.push_back(layer.plain() ? layer.weight : layer.own->dense_weight().requires_grad_());
+        if (layer.plain()) continue;
+        layer.own->set_stand_in(tensors_.back());
+        layers_.push_back(layer.own);
+      }
+    }
+    standing_in(const standing_in&) = delete;
+    standing_in& operator=(const standing_in&) = delete;
+    ~standing_in() {
+      for (compressible* const layer : layers_) layer->set_stand_in({});
+    }
+    [[nodiscard]] const std::vector<at::Tensor>& tensors() const noexcept { return tensors_; }
+
+   private:
+    std::vector<at::Tensor> tensors_;
+    std::vector<compressible*> layers_;
+  };
+
+  [[nodiscard]] const at::Tensor& parameter(std::size_t i) const noexcept {
+    return layers_[i].plain() ? layers_[i].weight : layers_[i].own->parameter();
+  }
+
   void remember_modes() {
     for (const auto& module : module_->modules()) modes_.emplace_back(module, module->is_training());
     module_->eval();
@@ -303,6 +346,7 @@ class torch_network {
                                          : layer.own->dense_weight().clone());
     }
     codes_.resize(layers_.size());
+    weight_gradients_.resize(layers_.size());
     find_others();
     imitate();
   }
@@ -316,7 +360,8 @@ class torch_network {
     const std::vector<layer_place> places = places_of(*module_, all, forward_, detail::checked_batch(data_, 0));
     std::vector<std::size_t> order(all.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    for (const std::size_t i : order) require(places[i].uses > 0, errc::bad_params, "no data reaches layer ", all[i].name);
+    for (const std::size_t i : order)
+      require(places[i].uses > 0, errc::bad_params, "no data reaches layer ", all[i].name);
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return places[a].order < places[b].order; });
     for (const std::size_t i : order) {
       layers_.push_back(all[i]);
@@ -374,10 +419,8 @@ class torch_network {
   /// From what autograd found: the gradient of a codebook, or of the weights of a layer of torch::nn.
   [[nodiscard]] std::vector<float> codeword_values(std::size_t i, const at::Tensor& found) const {
     const pq_matrix<float>& codes = *codes_[i];
-    if (!found.defined()) return std::vector<float>(codes.book().values().size());
-    const at::Tensor all = found.contiguous();
-    if (layers_[i].plain()) return codeword_gradient(codes, detail::weight_matrix(all));
-    const std::span<const float> values = detail::values_of(all);
+    if (layers_[i].plain() || weights_too_) return codeword_gradient(codes, detail::weight_matrix(found));
+    const std::span<const float> values = detail::values_of(found);
     return {values.begin(), values.end()};
   }
 
@@ -392,10 +435,12 @@ class torch_network {
   std::vector<std::optional<pq_matrix<float>>> codes_;
   std::vector<detail::host_tensor> others_;
   std::vector<at::Tensor> logits_;  ///< of the teacher, by batch
+  bool weights_too_ = false;
+  std::vector<at::Tensor> weight_gradients_;  ///< of the last step, where they are kept
 };
 
-static_assert(trainable_network<torch_network> && stateful_network<torch_network> &&
-              adapting_network<torch_network> && self_training_network<torch_network>);
+static_assert(trainable_network<torch_network> && stateful_network<torch_network> && adapting_network<torch_network> &&
+              self_training_network<torch_network> && refreshable_network<torch_network>);
 
 }  // namespace torch
 }  // namespace v1
