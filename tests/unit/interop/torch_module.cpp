@@ -64,6 +64,7 @@ pq::module_params quick_params(std::size_t steps = 6) {
     pq.max_iterations = 4;
     return pq;
   };
+  params.compression.calibration.teacher_targets = true;
   params.compression.layer_tuning.steps = 2;
   params.compression.layer_tuning.rate = [](std::size_t) { return 1e-3; };
   params.compression.global_tuning.steps = steps;
@@ -182,7 +183,6 @@ TEST_CASE("an interrupted run goes on to the same bits") {
   pq::module_params params = quick_params();
   params.network.other_rate = 0.5;
   params.network.batch_norm_batches = 2;
-  params.compression.calibration.teacher_targets = true;
   const auto whole = made<own_net>(), parts = made<own_net>();
   pq::compress_module(whole, pq::in_batches(x, 8), params);
   bitpq::network_checkpoint<float> last;
@@ -204,7 +204,7 @@ TEST_CASE("codes are refreshed by the gradients of the weights") {
   pq::module_params params = quick_params(12);
   params.compression.global_tuning.refresh_every = 3;
   params.compression.global_tuning.refresh = {.share = 0.2, .trust_ratio = 0.5};
-  params.compression.global_tuning.refresh_rate = 1;
+  params.compression.global_tuning.refresh_rate = 100;
   const auto own = made<own_net>();
   const auto plain = made<plain_net>();
   CHECK(pq::compress_module(own, pq::in_batches(x, 8), params).network.global.moved > 0);

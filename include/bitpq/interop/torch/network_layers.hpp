@@ -30,6 +30,8 @@ struct module_layer {
   std::vector<std::string> shared_as{};  ///< further names of the same module
 
   [[nodiscard]] bool plain() const noexcept { return own == nullptr; }
+  /// What an optimiser tunes: the weight, or the codebook.
+  [[nodiscard]] const at::Tensor& parameter() const noexcept { return plain() ? weight : own->parameter(); }
 };
 
 /// All of a module's, in the order of named_modules(). A module that stands under several names is one layer. Throws
