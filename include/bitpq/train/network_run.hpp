@@ -31,14 +31,14 @@ constexpr const char* to_string(network_phase phase) noexcept {
 
 struct network_progress {
   network_phase phase = network_phase::calibrate;
-  std::string_view layer;              ///< its name, valid during the call; empty when all are tuned
-  std::size_t index = 0;               ///< its place
-  std::size_t layers = 0;              ///< in all
-  std::size_t step = 0;                ///< that are done in this phase
-  std::size_t steps = 0;               ///< in all; 0 where that is not known
-  std::optional<double> loss;          ///< of the step
-  double seconds = 0;                  ///< since the run began
-  std::optional<double> seconds_left;  ///< once there is something to estimate it from
+  std::string_view layer;                ///< its name, valid during the call; empty when all are tuned
+  std::size_t index = 0;                 ///< its place
+  std::size_t layers = 0;                ///< in all
+  std::size_t step = 0;                  ///< that are done in this phase
+  std::size_t steps = 0;                 ///< in all; 0 where that is not known
+  std::optional<double> loss{};          ///< of the step
+  double seconds = 0;                    ///< since the run began
+  std::optional<double> seconds_left{};  ///< once there is something to estimate it from
 };
 
 /// Called after each step; false: stop. The run ends with a checkpoint and a valid student.

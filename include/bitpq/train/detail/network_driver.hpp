@@ -93,7 +93,8 @@ class network_driver {
     }
     compression<T> layer = in_context([&] { return compressed(i, weights, *seen); }, "compressing layer '", name, "'");
     net_.set_weights(i, layer.weights);
-    layers_.push_back({{name, std::move(layer.report), {}}, tuned_layer<T>(std::move(layer.weights))});
+    tuned_layer_report report{name, std::move(layer.report), {}};
+    layers_.push_back({std::move(report), tuned_layer<T>(std::move(layer.weights))});
     if constexpr (adapting_network<N>) in_context([&] { net_.adapt(i); }, "adapting to layer '", name, "'");
     watch_.layer_done(weights_of(i));
     if (watch_.cancelled()) stop(run_end::cancelled);
