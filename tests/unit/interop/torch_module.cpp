@@ -244,13 +244,6 @@ TEST_CASE("what cannot be compressed is said with its name, and the network stay
   tied->register_module("two", two);
   at::Tensor spoilt = x.clone();
   spoilt[9][1][2][3] = std::numeric_limits<float>::quiet_NaN();
-  std::size_t calls = 0;
-  const pq::calibration_data late{3, [&](std::size_t i) {  // sound while the teacher looks at it
-                                    return (++calls > 24 ? spoilt : x)
-                                        .slice(0, static_cast<std::int64_t>(8 * i),
-                                               static_cast<std::int64_t>(8 * i + 8));
-                                  }};
-  const pq::forward_function forward = [&](const at::Tensor& input) { return net->forward(input); };
   bitpq_test::check_bad_inputs({
       {errc::bad_params, "no data to calibrate with", [&] { pq::compress_module(net, {}, params); }},
       {errc::bad_params, "no data to calibrate with",
@@ -268,19 +261,41 @@ TEST_CASE("what cannot be compressed is said with its name, and the network stay
   });
   CHECK(net->is_training());
   CHECK(evaluated(*net, x).equal(wanted));
+}
 
-  std::string text;
-  try {
-    pq::compress_module(net, late, params);
-  } catch (const bitpq::error& e) {
-    CHECK(e.code() == errc::non_finite);
-    text = e.what();
+TEST_CASE("a batch that spoils a step is named with it, and the network stays as it was") {
+  const at::Tensor x = images();
+  const auto net = made<own_net>();
+  const at::Tensor wanted = evaluated(*net, x);
+  const std::pair<float, std::string> cases[] = {
+      {std::numeric_limits<float>::infinity(), "batch 1 holds NaN or infinity"},
+      {(std::numeric_limits<float>::max)(), "batch 1: layer body reads NaN or infinity"}};
+  for (const auto& [value, text] : cases) {
+    at::Tensor spoilt = x.clone();
+    spoilt[9].fill_(value);
+    bool tuning = false;
+    const pq::calibration_data data{3, [&, &bad = spoilt](std::size_t i) {
+                                      const auto first = static_cast<std::int64_t>(8 * i);
+                                      return (tuning ? bad : x).slice(0, first, first + 8);
+                                    }};
+    bitpq::network_run<float> run;
+    run.progress = [&](const bitpq::network_progress& p) {
+      tuning = p.phase == bitpq::network_phase::tune_global;
+      return true;
+    };
+    std::string got;
+    try {
+      pq::compress_module(net, data, quick_params(), run);
+    } catch (const bitpq::error& e) {
+      CHECK(e.code() == errc::non_finite);
+      got = e.what();
+    }
+    INFO(got);
+    CHECK(got.find("step ") != got.npos);
+    CHECK(got.find(text) != got.npos);
+    CHECK(evaluated(*net, x).equal(wanted));
+    for (const std::string& name : all_names) CHECK(net->named_parameters().contains(name + ".weight"));
   }
-  INFO(text);
-  CHECK(text.find("layer ") != text.npos);
-  CHECK(text.find("batch 1 holds NaN or infinity") != text.npos);
-  CHECK(evaluated(*net, x).equal(wanted));
-  for (const std::string& name : all_names) CHECK(net->named_parameters().contains(name + ".weight"));
 }
 
 TEST_CASE("the file of another network is refused, nothing changed") {
