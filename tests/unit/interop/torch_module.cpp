@@ -268,7 +268,7 @@ TEST_CASE("a batch that spoils a step is named with it, and the network stays as
   const auto net = made<own_net>();
   const at::Tensor wanted = evaluated(*net, x);
   const std::pair<float, std::string> cases[] = {
-      {std::numeric_limits<float>::infinity(), "batch 1 holds NaN or infinity"},
+      {std::numeric_limits<float>::infinity(), "batch 1: layer stem reads NaN or infinity"},
       {(std::numeric_limits<float>::max)(), "batch 1: layer body reads NaN or infinity"}};
   for (const auto& [value, text] : cases) {
     at::Tensor spoilt = x.clone();

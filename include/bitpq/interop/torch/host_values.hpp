@@ -3,6 +3,7 @@
 
 // What of a network is no compressed layer's weights: biases, batch norms, layers that were not selected.
 
+#include <bitpq/interop/torch/calibration_data.hpp>
 #include <bitpq/interop/torch/network_layers.hpp>
 #include <bitpq/train/adam.hpp>
 #include <bitpq/train/network.hpp>
@@ -73,8 +74,8 @@ class host_values {
   /// Throws non_finite, with the name, for a gradient that is not finite.
   void check_gradients() const {
     for (const value& v : values_)
-      require(!v.gradient.defined() || at::isfinite(v.gradient).all().item<bool>(), errc::non_finite,
-              "the gradient of ", v.name, " holds NaN or infinity");
+      require(!v.gradient.defined() || detail::all_finite(v.gradient), errc::non_finite, "the gradient of ", v.name,
+              " holds NaN or infinity");
   }
 
   [[nodiscard]] host_state<float> state() const {

@@ -114,7 +114,8 @@ class torch_network {
   [[nodiscard]] double training_step(std::uint64_t step, std::span<const std::size_t> which,
                                      std::span<std::vector<float>> gradients) {
     const auto b = static_cast<std::size_t>(step % data_.batches);
-    const at::Tensor batch = detail::checked_batch(data_, b);
+    const at::Tensor batch = detail::some_batch(data_, b);
+    if (!detail::all_finite(batch)) blame(b, batch);
     const standing_in weights(*this, weights_too_ ? which : std::span<const std::size_t>());
     std::vector<at::Tensor> wanted = weights_too_ ? weights.tensors() : std::vector<at::Tensor>();
     for (std::size_t k = wanted.size(); k < which.size(); ++k) wanted.push_back(layers_[which[k]].parameter());
@@ -124,7 +125,7 @@ class torch_network {
     const at::AutoGradMode record(!wanted.empty());
     const at::Tensor outputs = forward_(batch);
     const at::Tensor logits = outputs.detach().contiguous();
-    if (!at::isfinite(logits).all().item<bool>()) blame(b, batch);
+    if (!detail::all_finite(logits)) blame(b, batch);
     at::Tensor gradient = at::empty_like(logits);
     const double loss = distillation_loss<float>(detail::weight_matrix(logits), detail::weight_matrix(logits_[b]),
                                                  params_.temperature, rows_of(gradient));
@@ -292,7 +293,7 @@ class torch_network {
   [[noreturn]] void blame(std::size_t b, const at::Tensor& batch) const {
     for (std::size_t i = 0; i < layers_.size(); ++i)
       for (const at::Tensor& input : inputs_of(*module_, layers_[i], places_[i], forward_, batch))
-        require(at::isfinite(input).all().item<bool>(), errc::non_finite, "batch ", b, ": layer ", layers_[i].name,
+        require(detail::all_finite(input), errc::non_finite, "batch ", b, ": layer ", layers_[i].name,
                 " reads NaN or infinity");
     fail(errc::non_finite, "batch ", b, ": outputs hold NaN or infinity");
   }
