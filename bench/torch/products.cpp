@@ -12,6 +12,11 @@ namespace {
 
 namespace pq = bitpq::torch;
 
+template <class Result>
+void keep(Result&& result) {
+  benchmark::DoNotOptimize(result);
+}
+
 struct shape {
   std::size_t in, out, kernel, stride, image;
 };
@@ -25,18 +30,16 @@ void run(benchmark::State& state, const shape& s, std::size_t block_size, std::s
   const at::Tensor x = at::randn({32, static_cast<std::int64_t>(s.in), image, image});
   const at::Tensor dy = at::randn_like(pq::detail::empty_output(g, x)), weight = w.decoded();
   bench::interleaved ways;
-  const std::size_t forward_dense =
-      ways.add([&] { pq::detail::forward_dense(g, w.decoded(), x, at::Tensor()); });
+  const std::size_t forward_dense = ways.add([&] { keep(pq::detail::forward_dense(g, w.decoded(), x, at::Tensor())); });
   const std::size_t forward_codes =
-      ways.add([&] { pq::detail::forward_on_codes(pq::coded_weights(g, w.codes()), x, at::Tensor()); });
-  const std::size_t inputs_dense =
-      ways.add([&] { pq::detail::dense_gradients(g, weight, x, dy, true, false); });
-  const std::size_t inputs_codes = ways.add([&] { pq::detail::inputs_on_codes(w, x, dy); });
+      ways.add([&] { keep(pq::detail::forward_on_codes(pq::coded_weights(g, w.codes()), x, at::Tensor())); });
+  const std::size_t inputs_dense = ways.add([&] { keep(pq::detail::dense_gradients(g, weight, x, dy, true, false)); });
+  const std::size_t inputs_codes = ways.add([&] { keep(pq::detail::inputs_on_codes(w, x, dy)); });
   const std::size_t codewords_dense = ways.add([&] {
     const at::Tensor dw = pq::detail::dense_gradients(g, weight, x, dy, false, true).second.contiguous();
-    benchmark::DoNotOptimize(bitpq::codeword_gradient(w.codes(), pq::detail::weight_matrix(dw)));
+    keep(bitpq::codeword_gradient(w.codes(), pq::detail::weight_matrix(dw)));
   });
-  const std::size_t codewords_codes = ways.add([&] { pq::detail::codewords_fused(w, x, dy); });
+  const std::size_t codewords_codes = ways.add([&] { keep(pq::detail::codewords_fused(w, x, dy)); });
   ways.run(state, forward_codes);
   state.counters["forward"] = ways.ratio(forward_dense, forward_codes, 0.5);
   state.counters["inputs"] = ways.ratio(inputs_dense, inputs_codes, 0.5);
@@ -48,7 +51,7 @@ void run(benchmark::State& state, const shape& s, std::size_t block_size, std::s
 }
 
 const int registered = [] {
-  const std::vector<shape> shapes = {{64, 64, 3, 1, 32},  {64, 128, 3, 2, 32}, {64, 128, 1, 2, 32},
+  const std::vector<shape> shapes = {{64, 64, 3, 1, 32},   {64, 128, 3, 2, 32}, {64, 128, 1, 2, 32},
                                      {128, 128, 3, 1, 16}, {256, 256, 3, 1, 8}, {512, 512, 3, 1, 4}};
   for (const auto& [block_size, codewords] : {std::pair<std::size_t, std::size_t>{9, 256}, {9, 64}, {36, 256}})
     for (const shape& s : shapes) {

@@ -13,7 +13,8 @@
 
 namespace bench {
 
-inline torch::nn::Conv2dOptions convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
+inline torch::nn::Conv2dOptions convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
+                                            std::int64_t stride) {
   return torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false);
 }
 
@@ -48,9 +49,8 @@ struct resnet18 : torch::nn::Module {
     std::int64_t in = 64;
     for (const std::int64_t out : {64, 128, 256, 512})
       for (const bool first : {true, false}) {
-        blocks.push_back(register_module(
-            "block" + std::to_string(blocks.size()),
-            std::make_shared<residual_block<Conv>>(in, out, first && out > 64 ? 2 : 1)));
+        blocks.push_back(register_module("block" + std::to_string(blocks.size()),
+                                         std::make_shared<residual_block<Conv>>(in, out, first && out > 64 ? 2 : 1)));
         in = out;
       }
     register_module("head", head);

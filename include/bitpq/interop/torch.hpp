@@ -2,6 +2,7 @@
 #pragma once
 
 // Layers for LibTorch's networks that become compressed where they stand, and compression of whole networks (target
-// bitpq::torch); docs/torch.md says how. The namespace is bitpq::torch: where bitpq is open, write ::torch for LibTorch's.
+// bitpq::torch); docs/torch.md says how. The namespace is bitpq::torch: where bitpq is open, write ::torch for
+// LibTorch's.
 
 #include <bitpq/interop/torch/compress_module.hpp>

@@ -64,6 +64,7 @@ pq::module_params quick_params(std::size_t steps = 6) {
     pq.max_iterations = 4;
     return pq;
   };
+  params.compression.calibration.teacher_targets = true;
   params.compression.layer_tuning.steps = 2;
   params.compression.layer_tuning.rate = [](std::size_t) { return 1e-3; };
   params.compression.global_tuning.steps = steps;
@@ -114,8 +115,7 @@ TEST_CASE("inputs of LibTorch's own layers are found in the graph of a pass") {
   const auto plain = made<plain_net>();
   own->eval();
   plain->eval();
-  for (const auto& item : own->named_parameters())
-    CHECK(plain->named_parameters()[item.key()].equal(item.value()));
+  for (const auto& item : own->named_parameters()) CHECK(plain->named_parameters()[item.key()].equal(item.value()));
   const at::Tensor x = images(3);
   const pq::forward_function run_own = [&](const at::Tensor& input) { return own->forward(input); };
   const pq::forward_function run_plain = [&](const at::Tensor& input) { return plain->forward(input); };
@@ -163,7 +163,8 @@ TEMPLATE_TEST_CASE("a network is compressed, tuned, saved and loaded", "", own_n
   CHECK(report.codes.size() == report.decoded.size());
   CHECK(mean_loss(*net, x, wanted) < mean_loss(*untuned, x, wanted));
 
-  const std::filesystem::path path = scratch_file(own ? "bitpq_torch_own.safetensors" : "bitpq_torch_plain.safetensors");
+  const std::filesystem::path path =
+      scratch_file(own ? "bitpq_torch_own.safetensors" : "bitpq_torch_plain.safetensors");
   pq::save_module(path, *net, report.codes);
   const bitpq::compressed_model<float> model = bitpq::load_model<float>(path);
   CHECK(model.layers().size() == 4);
@@ -182,7 +183,6 @@ TEST_CASE("an interrupted run goes on to the same bits") {
   pq::module_params params = quick_params();
   params.network.other_rate = 0.5;
   params.network.batch_norm_batches = 2;
-  params.compression.calibration.teacher_targets = true;
   const auto whole = made<own_net>(), parts = made<own_net>();
   pq::compress_module(whole, pq::in_batches(x, 8), params);
   bitpq::network_checkpoint<float> last;
@@ -197,6 +197,18 @@ TEST_CASE("an interrupted run goes on to the same bits") {
   pq::compress_module(resumed, pq::in_batches(x, 8), params, rest);
   CHECK(evaluated(*resumed, x).equal(evaluated(*whole, x)));
   CHECK_FALSE(whole->head->bias.equal(made<own_net>()->head->bias));
+}
+
+TEST_CASE("codes are refreshed by the gradients of the weights") {
+  const at::Tensor x = images();
+  pq::module_params params = quick_params(12);
+  params.compression.global_tuning.refresh_every = 3;
+  params.compression.global_tuning.refresh = {.share = 0.2, .trust_ratio = 0.5};
+  params.compression.global_tuning.refresh_rate = 100;
+  const auto own = made<own_net>();
+  const auto plain = made<plain_net>();
+  CHECK(pq::compress_module(own, pq::in_batches(x, 8), params).network.global.moved > 0);
+  CHECK(pq::compress_module(plain, pq::in_batches(x, 8), params).network.global.moved > 0);
 }
 
 TEST_CASE("a module that is used twice is one layer, under its first name") {
@@ -232,16 +244,12 @@ TEST_CASE("what cannot be compressed is said with its name, and the network stay
   tied->register_module("two", two);
   at::Tensor spoilt = x.clone();
   spoilt[9][1][2][3] = std::numeric_limits<float>::quiet_NaN();
-  std::size_t calls = 0;
-  const pq::calibration_data late{3, [&](std::size_t i) {  // sound while the teacher looks at it
-                                    return (++calls > 24 ? spoilt : x).slice(0, static_cast<std::int64_t>(8 * i),
-                                                                            static_cast<std::int64_t>(8 * i + 8));
-                                  }};
-  const pq::forward_function forward = [&](const at::Tensor& input) { return net->forward(input); };
   bitpq_test::check_bad_inputs({
       {errc::bad_params, "no data to calibrate with", [&] { pq::compress_module(net, {}, params); }},
       {errc::bad_params, "no data to calibrate with",
-       [&] { pq::compress_module(net, pq::in_batches(at::empty({0, 3, 8, 8}), 4), params); }},
+       [&] {
+         pq::compress_module(net, pq::in_batches(at::empty({0, 3, 8, 8}), 4), params);
+       }},
       {errc::bad_params, "batches of 0 samples", [&] { static_cast<void>(pq::in_batches(x, 0)); }},
       {errc::non_finite, "batch 1 holds NaN or infinity",
        [&] { pq::compress_module(net, pq::in_batches(spoilt, 8), params); }},
@@ -253,19 +261,45 @@ TEST_CASE("what cannot be compressed is said with its name, and the network stay
   });
   CHECK(net->is_training());
   CHECK(evaluated(*net, x).equal(wanted));
+}
 
-  std::string text;
-  try {
-    pq::compress_module(net, late, params);
-  } catch (const bitpq::error& e) {
-    CHECK(e.code() == errc::non_finite);
-    text = e.what();
+TEST_CASE("a batch that spoils a step is named with it, and the network stays as it was") {
+  const at::Tensor x = images();
+  const auto net = made<own_net>();
+  {
+    const at::NoGradGuard no_grad;
+    net->stem->weight.mul_(100);  // so that the largest float is too much for it
   }
-  INFO(text);
-  CHECK(text.find("layer ") != text.npos);
-  CHECK(text.find("batch 1 holds NaN or infinity") != text.npos);
-  CHECK(evaluated(*net, x).equal(wanted));
-  for (const std::string& name : all_names) CHECK(net->named_parameters().contains(name + ".weight"));
+  const at::Tensor wanted = evaluated(*net, x);
+  const std::pair<float, std::string> cases[] = {
+      {std::numeric_limits<float>::infinity(), "batch 1: layer stem reads NaN or infinity"},
+      {(std::numeric_limits<float>::max)(), "batch 1: layer body reads NaN or infinity"}};
+  for (const auto& [value, text] : cases) {
+    at::Tensor spoilt = x.clone();
+    spoilt[9].fill_(value);
+    bool tuning = false;
+    const pq::calibration_data data{3, [&, &bad = spoilt](std::size_t i) {
+                                      const auto first = static_cast<std::int64_t>(8 * i);
+                                      return (tuning ? bad : x).slice(0, first, first + 8);
+                                    }};
+    bitpq::network_run<float> run;
+    run.progress = [&](const bitpq::network_progress& p) {
+      tuning = p.phase == bitpq::network_phase::tune_global;
+      return true;
+    };
+    std::string got;
+    try {
+      pq::compress_module(net, data, quick_params(), run);
+    } catch (const bitpq::error& e) {
+      CHECK(e.code() == errc::non_finite);
+      got = e.what();
+    }
+    INFO(got);
+    CHECK(got.find("step ") != got.npos);
+    CHECK(got.find(text) != got.npos);
+    CHECK(evaluated(*net, x).equal(wanted));
+    for (const std::string& name : all_names) CHECK(net->named_parameters().contains(name + ".weight"));
+  }
 }
 
 TEST_CASE("the file of another network is refused, nothing changed") {
@@ -290,15 +324,15 @@ TEST_CASE("the file of another network is refused, nothing changed") {
          more.add_tensor("first.bias", {2}, std::vector<float>(2));
          pq::assign(*net, more);
        }},
-      {errc::bad_shape,
-       "tensor head.bias of the file has 8 bytes in another shape than the network's 5 elements",
+      {errc::bad_shape, "tensor head.bias of the file has 8 bytes in another shape than the network's 5 elements",
        [&] { pq::assign(*net, wrong_shape); }},
       {errc::bad_shape, "layer head of the file has another geometry than the network's",
        [&] { pq::assign(*net, coded); }},
       {errc::bad_params, "codes of 1 layers of torch::nn, of which the network has 0",
        [&] {
-         static_cast<void>(pq::model_of(*net, {{"nowhere", {bitpq::layer_geometry::linear(4, 8),
-                                                            bitpq_test::random_pq<float>({4, 8, 4, 3}, 1)}}}));
+         static_cast<void>(pq::model_of(
+             *net,
+             {{"nowhere", {bitpq::layer_geometry::linear(4, 8), bitpq_test::random_pq<float>({4, 8, 4, 3}, 1)}}}));
        }},
   });
   CHECK(evaluated(*net, x).equal(before));

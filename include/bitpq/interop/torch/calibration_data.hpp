@@ -29,12 +29,19 @@ struct calibration_data {
 
 namespace detail {
 
-/// Batch i. Throws non_finite, or bad_shape for an empty one, with its number.
-[[nodiscard]] inline at::Tensor checked_batch(const calibration_data& data, std::size_t i) {
+[[nodiscard]] inline bool all_finite(const at::Tensor& t) { return at::isfinite(t).all().item<bool>(); }
+
+/// Batch i. Throws bad_shape, with its number, for an empty one.
+[[nodiscard]] inline at::Tensor some_batch(const calibration_data& data, std::size_t i) {
   const at::Tensor batch = data.batch(i);
   require(batch.defined() && batch.numel() > 0, errc::bad_shape, "batch ", i, " is empty");
-  if (at::isFloatingType(batch.scalar_type()))
-    require(at::isfinite(batch).all().item<bool>(), errc::non_finite, "batch ", i, " holds NaN or infinity");
+  return batch;
+}
+
+/// The same; throws non_finite too.
+[[nodiscard]] inline at::Tensor checked_batch(const calibration_data& data, std::size_t i) {
+  const at::Tensor batch = some_batch(data, i);
+  require(all_finite(batch), errc::non_finite, "batch ", i, " holds NaN or infinity");
   return batch;
 }
 

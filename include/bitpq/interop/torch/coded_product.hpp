@@ -19,10 +19,10 @@ namespace detail {
 [[nodiscard]] inline training_plan plan_for(const coded_weights& w, const at::Tensor& x, arithmetic forced) {
   const layer_geometry& g = w.geometry();
   const code_format& f = w.codes().format();
-  const product_shape shape =
-      is_linear(g) ? product_shape{1, g.rows(), extent(x, 0)}
-                   : shape_of(g, f, extent(x, 0), {extent(x, 2), extent(x, 3)});
-  return plan_training(f, shape, forced);
+  if (is_linear(g)) return plan_training(f, {1, g.rows(), extent(x, 0)}, 0, forced);
+  const product_shape shape = shape_of(g, f, extent(x, 0), {extent(x, 2), extent(x, 3)});
+  const std::size_t outputs = g.rows() * shape.columns;
+  return plan_training(f, shape, static_cast<double>(static_cast<std::size_t>(x.numel()) + outputs), forced);
 }
 
 /// The gradient by the codewords, in the shape of the codebook's parameter.

@@ -28,10 +28,12 @@ struct module_report {
 /// Compresses the layers of `module` by compress_network; `forward` computes its outputs, samples x classes. Layers of
 /// this library become compressed; those of torch::nn get decoded weights. When it returns the module is in the modes
 /// that it was in. Throws as torch_network and compress_network do, the module then being as it was.
-inline module_report compress_module(const std::shared_ptr<::torch::nn::Module>& module, const forward_function& forward,
-                                     const calibration_data& data, const module_params& params = {},
-                                     const network_run<float>& run = {}) {
+inline module_report compress_module(const std::shared_ptr<::torch::nn::Module>& module,
+                                     const forward_function& forward, const calibration_data& data,
+                                     const module_params& params = {}, const network_run<float>& run = {}) {
   torch_network network(module, forward, data, params.network);
+  if (params.compression.layer_tuning.refresh_every > 0 || params.compression.global_tuning.refresh_every > 0)
+    network.keep_weight_gradients();
   module_report report;
 #if BITPQ_HAS_EXCEPTIONS
   try {

@@ -57,7 +57,8 @@ class conv2d_impl : public ::torch::nn::ConvNdImpl<2, conv2d_impl>, public compr
             options.in_channels(), " channels");
     if (x.dim() == 3) return forward(x.unsqueeze(0)).squeeze(0);
     const at::Tensor padded = pads_first_ ? pad(x) : x;
-    return product(padded, bias, is_training(), [&] { return detail::forward_dense(geometry(), weight, padded, bias); });
+    return product(padded, bias, is_training(),
+                   [&] { return detail::forward_dense(geometry(), weight, padded, bias); });
   }
 
  private:

@@ -42,7 +42,8 @@ namespace detail {
 }
 
 /// A two-dimensional convolution, not a transposed one.
-[[nodiscard]] inline std::optional<recorded_use> use_of(const ::torch::autograd::generated::ConvolutionBackward0& node) {
+[[nodiscard]] inline std::optional<recorded_use> use_of(
+    const ::torch::autograd::generated::ConvolutionBackward0& node) {
   if (node.transposed || node.stride.size() != 2) return std::nullopt;
   const at::TensorImpl* const weight = parameter_behind(node.next_edge(1));
   if (weight == nullptr) return std::nullopt;

@@ -122,8 +122,8 @@ class compressible {
   /// Whatever the state was, the layer now is dense with these weights.
   void set_weight(const at::Tensor& weight) {
     detail::require_floats(weight, "weight");
-    require(weight.sizes() == weight_sizes(), errc::bad_shape, "weights of ", weight.numel(), " elements for a layer of ",
-            geometry_.rows(), " x ", geometry_.cols());
+    require(weight.sizes() == weight_sizes(), errc::bad_shape, "weights of ", weight.numel(),
+            " elements for a layer of ", geometry_.rows(), " x ", geometry_.cols());
     stop_observing();
     at::NoGradGuard no_grad;
     if (compressed()) {
@@ -137,8 +137,8 @@ class compressible {
     }
   }
 
-  /// The weights as a file would hold them: codewords as they are now, rounded to their storage. Throws bad_params for a
-  /// layer that is not compressed, non_finite for codewords that are not finite. O(codes).
+  /// The weights as a file would hold them: codewords as they are now, rounded to their storage. Throws bad_params for
+  /// a layer that is not compressed, non_finite for codewords that are not finite. O(codes).
   [[nodiscard]] pq_matrix<float> codes() const { return current()->codes(); }
 
   /// What the layer computes with, contiguous: `weight`, or the codes decoded. O(rows cols) where compressed.

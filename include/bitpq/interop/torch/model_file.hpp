@@ -20,8 +20,8 @@ namespace detail {
 
 /// LibTorch's types and those of files.
 inline constexpr std::pair<at::ScalarType, dtype> dtype_pairs[] = {
-    {at::kFloat, dtype::f32}, {at::kDouble, dtype::f64}, {at::kHalf, dtype::f16}, {at::kBFloat16, dtype::bf16},
-    {at::kLong, dtype::i64},  {at::kInt, dtype::i32},    {at::kShort, dtype::i16}, {at::kChar, dtype::i8},
+    {at::kFloat, dtype::f32}, {at::kDouble, dtype::f64},  {at::kHalf, dtype::f16},  {at::kBFloat16, dtype::bf16},
+    {at::kLong, dtype::i64},  {at::kInt, dtype::i32},     {at::kShort, dtype::i16}, {at::kChar, dtype::i8},
     {at::kByte, dtype::u8},   {at::kBool, dtype::boolean}};
 
 [[nodiscard]] inline dense_tensor stored(const std::string& name, const at::Tensor& t) {
@@ -149,10 +149,10 @@ class model_assignment {
 
 }  // namespace detail
 
-/// The network as a compressed model: layer "name.weight" for each compressed layer, tensors for everything else. Layers
-/// of torch::nn that are computed by decoded weights are stored by the codes in `plain`. Tensors and modules that stand
-/// under several names are stored under the first. Throws bad_params for a layer in `plain` that the network has not,
-/// non_finite for codewords that are not finite.
+/// The network as a compressed model: layer "name.weight" for each compressed layer, tensors for everything else.
+/// Layers of torch::nn that are computed by decoded weights are stored by the codes in `plain`. Tensors and modules
+/// that stand under several names are stored under the first. Throws bad_params for a layer in `plain` that the network
+/// has not, non_finite for codewords that are not finite.
 [[nodiscard]] inline compressed_model<float> model_of(const ::torch::nn::Module& network,
                                                       const plain_codes& plain = {}) {
   const std::vector<module_layer> layers = layers_of(network);
@@ -169,8 +169,8 @@ class model_assignment {
       model.add_layer(detail::weight_of(layer.name), layer.own->geometry(), layer.own->codes());
     }
   }
-  require(stored == plain.size(), errc::bad_params, "codes of ", plain.size(), " layers of torch::nn, of which the network has ",
-          stored);
+  require(stored == plain.size(), errc::bad_params, "codes of ", plain.size(),
+          " layers of torch::nn, of which the network has ", stored);
   for (const auto& [name, tensor] : detail::tensors_of(network, layers))
     if (!coded.contains(tensor.unsafeGetTensorImpl())) model.add_tensor(name, detail::stored(name, tensor));
   return model;
@@ -183,8 +183,9 @@ inline void save_module(const std::filesystem::path& path, const ::torch::nn::Mo
 }
 
 /// Gives the network what the model holds: layers of this library become compressed where the model has codes of
-/// them, and dense where not; layers of torch::nn get the decoded weights, and their codes are returned. Throws, nothing
-/// changed, bad_params or bad_shape for the model of another network, unsupported for element types LibTorch has not.
+/// them, and dense where not; layers of torch::nn get the decoded weights, and their codes are returned. Throws,
+/// nothing changed, bad_params or bad_shape for the model of another network, unsupported for element types LibTorch
+/// has not.
 inline plain_codes assign(::torch::nn::Module& network, const compressed_model<float>& model) {
   return detail::model_assignment(network, model).apply();
 }

@@ -23,13 +23,15 @@ using forward_function = std::function<at::Tensor(const at::Tensor&)>;
 
 /// One of the two, by name.
 struct module_layer {
-  std::string name;                      ///< of the module
+  std::string name;  ///< of the module
   std::shared_ptr<::torch::nn::Module> module;
   compressible* own = nullptr;           ///< a layer of this library
   at::Tensor weight{};                   ///< of a layer of torch::nn, its parameter
   std::vector<std::string> shared_as{};  ///< further names of the same module
 
   [[nodiscard]] bool plain() const noexcept { return own == nullptr; }
+  /// What an optimiser tunes: the weight, or the codebook.
+  [[nodiscard]] const at::Tensor& parameter() const noexcept { return plain() ? weight : own->parameter(); }
 };
 
 /// All of a module's, in the order of named_modules(). A module that stands under several names is one layer. Throws

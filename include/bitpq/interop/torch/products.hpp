@@ -16,9 +16,7 @@ inline namespace v1 {
 namespace torch {
 namespace detail {
 
-[[nodiscard]] inline bool is_linear(const layer_geometry& g) noexcept {
-  return g.type == layer_geometry::kind::linear;
-}
+[[nodiscard]] inline bool is_linear(const layer_geometry& g) noexcept { return g.type == layer_geometry::kind::linear; }
 
 [[nodiscard]] inline std::array<std::int64_t, 2> pair_of(extent2 e) noexcept {
   return {static_cast<std::int64_t>(e.h), static_cast<std::int64_t>(e.w)};
@@ -76,8 +74,7 @@ namespace detail {
                                                                        const at::Tensor& weight, const at::Tensor& x,
                                                                        const at::Tensor& dy, bool inputs,
                                                                        bool weights) {
-  if (is_linear(g))
-    return {inputs ? dy.mm(weight) : at::Tensor(), weights ? dy.t().mm(x) : at::Tensor()};
+  if (is_linear(g)) return {inputs ? dy.mm(weight) : at::Tensor(), weights ? dy.t().mm(x) : at::Tensor()};
   const std::array<std::int64_t, 2> none{0, 0};
   auto [dx, dw, db] = at::convolution_backward(dy, x, weight, at::OptionalIntArrayRef(), pair_of(g.conv.stride),
                                                pair_of(g.conv.padding), pair_of(g.conv.dilation), false, none,

@@ -4,14 +4,11 @@
 // A LibTorch network as compress_network sees it. There is one network in memory: it is the student, and the teacher
 // while the weights that it began with stand in.
 
-#include <bitpq/interop/torch/calibration_data.hpp>
-#include <bitpq/interop/torch/network_layers.hpp>
-#include <bitpq/train/adam.hpp>
+#include <bitpq/interop/torch/evaluation_mode.hpp>
+#include <bitpq/interop/torch/host_values.hpp>
 #include <bitpq/train/distillation.hpp>
-#include <bitpq/train/network.hpp>
 
 #include <torch/autograd.h>
-#include <torch/nn/modules/batchnorm.h>
 
 #include <numeric>
 
@@ -33,73 +30,37 @@ struct torch_network_params {
   std::size_t batch_norm_batches = 0;
 };
 
-namespace detail {
-
-/// A tensor of the network that no compressed layer replaces.
-struct host_tensor {
-  std::string name;
-  at::Tensor tensor;
-  at::Tensor original;     ///< a copy of what it was; while the teacher computes, of what the student has
-  bool trained = false;    ///< a parameter
-  std::optional<adam<float>> optimizer{};
-  at::Tensor gradient{};   ///< of the last step
-
-  /// Two tensors exchange what they hold; whoever has one of them sees it.
-  void exchange() {
-    const at::Tensor now = tensor.variable_data();
-    tensor.set_data(original);
-    original = now;
-  }
-};
-
-template <class Module>
-[[nodiscard]] bool set_cumulative(::torch::nn::Module& module, std::vector<std::function<void()>>& undo) {
-  auto* const norm = module.as<Module>();
-  if (norm == nullptr || !norm->options.track_running_stats()) return false;
-  undo.push_back([norm, momentum = norm->options.momentum()] {
-    norm->options.momentum(momentum);
-    norm->eval();
-  });
-  norm->options.momentum(c10::nullopt);  // the mean over all batches
-  norm->reset_running_stats();
-  norm->train();
-  return true;
-}
-
-}  // namespace detail
-
-/// Models trainable_network, stateful_network, adapting_network and self_training_network. Layers are those of the
-/// module, in the order in which a pass meets them. The network is in evaluation mode while this object lives, and then
-/// in the modes it was in.
+/// Models trainable_network and all that a network may be beside it. Layers are those of the module, in the order in
+/// which a pass meets them. The network is in evaluation mode while this object lives, and then in the modes it was in.
 class torch_network {
  public:
-  /// Runs the data once through the network for the teacher's outputs. Throws, nothing changed: bad_params for no data
-  /// or a layer that data does not reach, bad_shape for outputs that are not samples x classes or a teacher of other
-  /// classes, non_finite for a batch that is not finite, unsupported for weights that are shared or no floats; bad_params
-  /// for a layer that is compressed already.
+  /// Runs the data once through the network for the teacher's outputs. Throws, nothing changed: bad_params for no data,
+  /// a layer that data does not reach or that is compressed already; bad_shape for outputs that are not samples x
+  /// classes or a teacher of other classes; non_finite for a batch that is not finite; unsupported for weights that are
+  /// shared or no floats.
   torch_network(std::shared_ptr<::torch::nn::Module> module, forward_function forward, calibration_data data,
                 torch_network_params params = {})
-      : module_(std::move(module)), forward_(std::move(forward)), data_(std::move(data)), params_(std::move(params)) {
+      : module_(std::move(module)),
+        forward_(std::move(forward)),
+        data_(std::move(data)),
+        params_(checked(std::move(params))),
+        mode_(*module_) {
     require(data_.batches > 0 && data_.batch, errc::bad_params, "no data to calibrate with");
-    require(params_.temperature > 0 && std::isfinite(params_.temperature), errc::bad_params, "temperature ",
-            params_.temperature, " is not positive and finite");
-    require(params_.other_rate >= 0 && std::isfinite(params_.other_rate), errc::bad_params, "rate of other parameters ",
-            params_.other_rate, " is not a finite number >= 0");
-    remember_modes();
-#if BITPQ_HAS_EXCEPTIONS
-    try {
-      begin();
-    } catch (...) {
-      restore_modes();
-      throw;
+    find_layers();
+    for (const module_layer& layer : layers_) {
+      require(layer.plain() || !layer.own->compressed(), errc::bad_params, "layer ", layer.name,
+              " is compressed already");
+      detail::require_floats(layer.parameter(), layer.name.c_str());
+      originals_.push_back(layer.parameter().detach().clone(at::MemoryFormat::Contiguous));
     }
-#else
-    begin();
-#endif
+    codes_.resize(layers_.size());
+    weight_gradients_.resize(layers_.size());
+    others_ = host_values(*module_, layers_, params_.other_rate > 0);
+    imitate();
   }
   torch_network(const torch_network&) = delete;
   torch_network& operator=(const torch_network&) = delete;
-  ~torch_network() { restore_modes(); }
+  ~torch_network() = default;
 
   /// What is to be compressed, in the order of layers().
   [[nodiscard]] const std::vector<module_layer>& module_layers() const noexcept { return layers_; }
@@ -153,95 +114,61 @@ class torch_network {
   [[nodiscard]] double training_step(std::uint64_t step, std::span<const std::size_t> which,
                                      std::span<std::vector<float>> gradients) {
     const auto b = static_cast<std::size_t>(step % data_.batches);
-    const at::Tensor batch = detail::checked_batch(data_, b);
-    std::vector<at::Tensor> wanted;
-    for (const std::size_t i : which)
-      wanted.push_back(layers_[i].plain() ? layers_[i].weight : layers_[i].own->parameter());
+    const at::Tensor batch = detail::some_batch(data_, b);
+    if (!detail::all_finite(batch)) blame(b, batch);
+    const standing_in weights(*this, weights_too_ ? which : std::span<const std::size_t>());
+    std::vector<at::Tensor> wanted = weights_too_ ? weights.tensors() : std::vector<at::Tensor>();
+    for (std::size_t k = wanted.size(); k < which.size(); ++k) wanted.push_back(layers_[which[k]].parameter());
     if (!which.empty())
-      for (detail::host_tensor& t : others_)
-        if (t.optimizer) wanted.push_back(t.tensor);
+      for (const at::Tensor& t : others_.tuned()) wanted.push_back(t);
     const detail::asking_for_gradients asking(*module_, wanted);
     const at::AutoGradMode record(!wanted.empty());
     const at::Tensor outputs = forward_(batch);
     const at::Tensor logits = outputs.detach().contiguous();
+    if (!detail::all_finite(logits)) blame(b, batch);
     at::Tensor gradient = at::empty_like(logits);
     const double loss = distillation_loss<float>(detail::weight_matrix(logits), detail::weight_matrix(logits_[b]),
                                                  params_.temperature, rows_of(gradient));
     if (wanted.empty()) return loss;
-    const std::vector<at::Tensor> found =
-        ::torch::autograd::grad({outputs}, wanted, {gradient}, c10::nullopt, false, true);
-    for (std::size_t k = 0; k < which.size(); ++k) gradients[k] = codeword_values(which[k], found[k]);
-    std::size_t next = which.size();
-    for (detail::host_tensor& t : others_)
-      if (t.optimizer) t.gradient = found[next++];
+    std::vector<at::Tensor> found = ::torch::autograd::grad({outputs}, wanted, {gradient}, c10::nullopt, false, true);
+    weight_gradients_.assign(layers_.size(), at::Tensor());
+    for (std::size_t k = 0; k < which.size(); ++k) {
+      found[k] = found[k].defined() ? found[k].contiguous() : at::zeros_like(wanted[k]);
+      gradients[k] = codeword_values(which[k], found[k]);
+      if (weights_too_) weight_gradients_[which[k]] = found[k];
+    }
+    others_.take_gradients(std::span<const at::Tensor>(found).subspan(which.size()));
+    others_.check_gradients();
     return loss;
+  }
+
+  /// From now on steps learn the gradients of the weights too, which refresh_codes asks for: layers of this library
+  /// then compute with decoded weights while they are tuned.
+  void keep_weight_gradients() noexcept { weights_too_ = true; }
+
+  /// Of the last training_step. Throws bad_params where it was not one of that layer's, or no such gradients are kept.
+  [[nodiscard]] matrix_view<const float> weight_gradient(std::size_t i) const {
+    require(weight_gradients_[i].defined(), errc::bad_params, "no gradient of the weights of ", layers_[i].name,
+            " was kept");
+    return detail::weight_matrix(weight_gradients_[i]);
   }
 
   /// Moves what is no layer's weights, by Adam.
   void end_step(std::uint64_t /*step*/, double rate) {
     const at::NoGradGuard no_grad;
-    for (detail::host_tensor& t : others_) {
-      if (!t.optimizer || !t.gradient.defined()) continue;
-      at::Tensor values = t.tensor.detach().clone(at::MemoryFormat::Contiguous);
-      const at::Tensor gradient = std::exchange(t.gradient, at::Tensor()).contiguous();
-      t.optimizer->step(detail::writable_values(values), detail::values_of(gradient), rate * params_.other_rate);
-      t.tensor.copy_(values);
-    }
+    others_.step(rate * params_.other_rate);
   }
 
   /// Estimates batch norm's statistics again, where that was asked for.
-  void adapt(std::size_t /*layer*/) {
-    if (params_.batch_norm_batches == 0) return;
-    std::vector<std::function<void()>> undo;
-    for (const auto& module : module_->modules(false))
-      static_cast<void>(detail::set_cumulative<::torch::nn::BatchNorm2dImpl>(*module, undo) ||
-                        detail::set_cumulative<::torch::nn::BatchNorm1dImpl>(*module, undo));
-    const at::NoGradGuard no_grad;
-    const std::size_t batches = undo.empty() ? 0 : (std::min)(params_.batch_norm_batches, data_.batches);
-    for (std::size_t b = 0; b < batches; ++b) static_cast<void>(forward_(detail::checked_batch(data_, b)));
-    for (const std::function<void()>& f : undo) f();
-  }
+  void adapt(std::size_t /*layer*/) { estimate_norms(*module_, forward_, data_, params_.batch_norm_batches); }
 
   /// Everything that changes beside the layers' weights.
-  [[nodiscard]] host_state<float> state() const {
-    host_state<float> all;
-    for (const detail::host_tensor& t : others_) {
-      all[t.name] = floats_of(t.tensor);
-      if (!t.optimizer) continue;
-      const optimizer_state<float>& s = t.optimizer->state();
-      all["adam.steps." + t.name] = {static_cast<float>(s.steps)};
-      all["adam.first." + t.name] = s.first;
-      all["adam.second." + t.name] = s.second;
-    }
-    return all;
-  }
+  [[nodiscard]] host_state<float> state() const { return others_.state(); }
 
   /// Throws bad_params or bad_shape for the state of another network, nothing changed.
   void restore(const host_state<float>& saved) {
-    const auto part = [&](const std::string& name, std::size_t size) -> const std::vector<float>& {
-      const auto at = saved.find(name);
-      require(at != saved.end(), errc::bad_params, "the state has no values ", name);
-      require(at->second.size() == size, errc::bad_shape, "the state has ", at->second.size(), " values ", name,
-              ", not ", size);
-      return at->second;
-    };
-    for (const detail::host_tensor& t : others_) {
-      const auto size = static_cast<std::size_t>(t.tensor.numel());
-      static_cast<void>(part(t.name, size));
-      if (!t.optimizer) continue;
-      static_cast<void>(part("adam.steps." + t.name, 1));
-      static_cast<void>(part("adam.first." + t.name, size));
-      static_cast<void>(part("adam.second." + t.name, size));
-    }
     const at::NoGradGuard no_grad;
-    for (detail::host_tensor& t : others_) {
-      const auto size = static_cast<std::size_t>(t.tensor.numel());
-      const std::vector<float>& values = part(t.name, size);
-      t.tensor.copy_(at::from_blob(const_cast<float*>(values.data()), t.tensor.sizes(), at::kFloat));
-      if (t.optimizer)
-        t.optimizer->restore({static_cast<std::uint64_t>(part("adam.steps." + t.name, 1)[0]),
-                              part("adam.first." + t.name, size), part("adam.second." + t.name, size)});
-    }
+    others_.restore(saved);
   }
 
   /// The network as it was given: dense layers, and all values.
@@ -254,7 +181,7 @@ class torch_network {
         layers_[i].own->set_weight(originals_[i]);
       codes_[i].reset();
     }
-    for (detail::host_tensor& t : others_) t.tensor.copy_(t.original);
+    others_.undo();
   }
 
  private:
@@ -279,32 +206,41 @@ class torch_network {
           network_.layers_[i].own->set_stand_in(teacher ? original : at::Tensor());
         }
       }
-      for (detail::host_tensor& t : network_.others_) t.exchange();
+      network_.others_.exchange();
     }
     torch_network& network_;
   };
 
-  void remember_modes() {
-    for (const auto& module : module_->modules()) modes_.emplace_back(module, module->is_training());
-    module_->eval();
-  }
-  /// Parents come first, for a mode reaches down.
-  void restore_modes() {
-    for (const auto& [module, training] : modes_) module->train(training);
-  }
-
-  void begin() {
-    find_layers();
-    for (const module_layer& layer : layers_) {
-      require(layer.plain() || !layer.own->compressed(), errc::bad_params, "layer ", layer.name,
-              " is compressed already");
-      detail::require_floats(layer.plain() ? layer.weight : layer.own->parameter(), layer.name.c_str());
-      originals_.push_back(layer.plain() ? layer.weight.detach().clone(at::MemoryFormat::Contiguous)
-                                         : layer.own->dense_weight().clone());
+  /// Decoded weights, which ask for gradients, stand in for the codes of layers of this library while this lives.
+  class standing_in {
+   public:
+    standing_in(torch_network& network, std::span<const std::size_t> which) {
+      for (const std::size_t i : which) {
+        const module_layer& layer = network.layers_[i];
+        tensors_.push_back(layer.plain() ? layer.weight : layer.own->dense_weight().requires_grad_());
+        if (layer.plain()) continue;
+        layer.own->set_stand_in(tensors_.back());
+        layers_.push_back(layer.own);
+      }
     }
-    codes_.resize(layers_.size());
-    find_others();
-    imitate();
+    standing_in(const standing_in&) = delete;
+    standing_in& operator=(const standing_in&) = delete;
+    ~standing_in() {
+      for (compressible* const layer : layers_) layer->set_stand_in({});
+    }
+    [[nodiscard]] const std::vector<at::Tensor>& tensors() const noexcept { return tensors_; }
+
+   private:
+    std::vector<at::Tensor> tensors_;
+    std::vector<compressible*> layers_;
+  };
+
+  [[nodiscard]] static torch_network_params checked(torch_network_params params) {
+    require(params.temperature > 0 && std::isfinite(params.temperature), errc::bad_params, "temperature ",
+            params.temperature, " is not positive and finite");
+    require(params.other_rate >= 0 && std::isfinite(params.other_rate), errc::bad_params, "rate of other parameters ",
+            params.other_rate, " is not a finite number >= 0");
+    return params;
   }
 
   void find_layers() {
@@ -316,26 +252,13 @@ class torch_network {
     const std::vector<layer_place> places = places_of(*module_, all, forward_, detail::checked_batch(data_, 0));
     std::vector<std::size_t> order(all.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    for (const std::size_t i : order) require(places[i].uses > 0, errc::bad_params, "no data reaches layer ", all[i].name);
+    for (const std::size_t i : order)
+      require(places[i].uses > 0, errc::bad_params, "no data reaches layer ", all[i].name);
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return places[a].order < places[b].order; });
     for (const std::size_t i : order) {
       layers_.push_back(all[i]);
       places_.push_back(places[i]);
     }
-  }
-
-  void find_others() {
-    std::set<const at::TensorImpl*> seen;
-    for (const module_layer& layer : layers_)
-      seen.insert((layer.plain() ? layer.weight : layer.own->parameter()).unsafeGetTensorImpl());
-    const auto keep = [&](const std::string& name, const at::Tensor& t, bool trained) {
-      if (!t.defined() || !seen.insert(t.unsafeGetTensorImpl()).second) return;
-      others_.push_back({name, t, t.detach().clone(), trained});
-      if (trained && params_.other_rate > 0 && t.requires_grad() && t.scalar_type() == at::kFloat)
-        others_.back().optimizer.emplace(static_cast<std::size_t>(t.numel()));
-    };
-    for (const auto& item : module_->named_parameters()) keep(item.key(), item.value(), true);
-    for (const auto& item : module_->named_buffers()) keep(item.key(), item.value(), false);
   }
 
   /// The teacher's outputs of all batches.
@@ -366,18 +289,20 @@ class torch_network {
     return {x.data_ptr<float>(), {detail::extent(x, 0), detail::extent(x, 1), 1, 1}, {x.stride(0), x.stride(1), 1, 1}};
   }
 
-  [[nodiscard]] static std::vector<float> floats_of(const at::Tensor& t) {
-    const at::Tensor all = t.detach().to(at::kFloat).contiguous();
-    return {all.data_ptr<float>(), all.data_ptr<float>() + all.numel()};
+  /// Throws non_finite with the first layer that reads what is not finite.
+  [[noreturn]] void blame(std::size_t b, const at::Tensor& batch) const {
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      for (const at::Tensor& input : inputs_of(*module_, layers_[i], places_[i], forward_, batch))
+        require(detail::all_finite(input), errc::non_finite, "batch ", b, ": layer ", layers_[i].name,
+                " reads NaN or infinity");
+    fail(errc::non_finite, "batch ", b, ": outputs hold NaN or infinity");
   }
 
   /// From what autograd found: the gradient of a codebook, or of the weights of a layer of torch::nn.
   [[nodiscard]] std::vector<float> codeword_values(std::size_t i, const at::Tensor& found) const {
     const pq_matrix<float>& codes = *codes_[i];
-    if (!found.defined()) return std::vector<float>(codes.book().values().size());
-    const at::Tensor all = found.contiguous();
-    if (layers_[i].plain()) return codeword_gradient(codes, detail::weight_matrix(all));
-    const std::span<const float> values = detail::values_of(all);
+    if (layers_[i].plain() || weights_too_) return codeword_gradient(codes, detail::weight_matrix(found));
+    const std::span<const float> values = detail::values_of(found);
     return {values.begin(), values.end()};
   }
 
@@ -385,17 +310,19 @@ class torch_network {
   forward_function forward_;
   calibration_data data_;
   torch_network_params params_;
-  std::vector<std::pair<std::shared_ptr<::torch::nn::Module>, bool>> modes_;
+  evaluation_mode mode_;
   std::vector<module_layer> layers_;
   std::vector<layer_place> places_;
   std::vector<at::Tensor> originals_;
   std::vector<std::optional<pq_matrix<float>>> codes_;
-  std::vector<detail::host_tensor> others_;
+  host_values others_;
   std::vector<at::Tensor> logits_;  ///< of the teacher, by batch
+  bool weights_too_ = false;
+  std::vector<at::Tensor> weight_gradients_;  ///< of the last step, where they are kept
 };
 
-static_assert(trainable_network<torch_network> && stateful_network<torch_network> &&
-              adapting_network<torch_network> && self_training_network<torch_network>);
+static_assert(trainable_network<torch_network> && stateful_network<torch_network> && adapting_network<torch_network> &&
+              self_training_network<torch_network> && refreshable_network<torch_network>);
 
 }  // namespace torch
 }  // namespace v1

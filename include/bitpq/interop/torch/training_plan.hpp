@@ -26,13 +26,15 @@ struct training_plan {
 
 namespace detail {
 
-/// Of a core's multiply-adds on vectors; measured by bench/torch on the layers of ResNet-18.
+/// Cycles of a core, fitted to what bench/torch measures on the layers of ResNet-18.
 struct training_costs {
-  double dense = 0.85;       ///< LibTorch's product, to our micro-kernel's on the same shape
-  double prepack_code = 8;   ///< cycles per code, each step
-  double add_row = 0.75;     ///< of the fused gradient: a row of dy added to the rows that share its code
-  double sum_product = 1.3;  ///< and a sum times one of the d rows that its block reads
-  double scatter = 2;        ///< cycles per weight: dy x^T to the codewords, in double precision
+  double dense = 1;          ///< a vector multiply-add of LibTorch's products, to one of our micro-kernel
+  double move = 6;           ///< an element of a convolution's input or output that LibTorch brings to its own layout
+  double prepack_code = 8;   ///< a code, each step
+  double add_row = 1.5;      ///< of the fused gradient: a vector of dy added to those of rows that share its code
+  double sum_product = 1.5;  ///< and a vector of such sums times one of the d rows that its block reads
+  double scatter = 2;        ///< a weight: dy x^T to the codewords, in double precision
+  double margin = 1.15;      ///< by which codes must be estimated to be faster
 };
 
 /// Codewords that some of `rows` rows name, at a block position: K (1 - (1 - 1/K)^rows).
@@ -40,8 +42,8 @@ inline double codewords_in_use(double codewords, double rows) noexcept {
   return codewords * -std::expm1(rows * std::log1p(-1 / (std::max)(codewords, 1.000001)));
 }
 
-/// Whether the fused codeword gradient is estimated to be faster than dy x^T and its sums.
-inline bool fused_pays(const code_format& f, const product_shape& shape, double lanes,
+/// Whether the fused codeword gradient is estimated to be faster than dy x^T and its sums; `moved` as below.
+inline bool fused_pays(const code_format& f, const product_shape& shape, double moved, double lanes,
                        const training_costs& costs = {}) noexcept {
   const auto groups = static_cast<double>(shape.groups), rows = static_cast<double>(shape.rows);
   const auto vectors = static_cast<double>(shape.columns) / lanes, weights = static_cast<double>(f.rows * f.cols);
@@ -49,15 +51,17 @@ inline bool fused_pays(const code_format& f, const product_shape& shape, double 
   const double used = codewords_in_use(static_cast<double>(f.codewords), rows);
   const double adds = positions * (rows - used) * vectors;
   const double products = positions * used * static_cast<double>(f.block_size) * vectors;
-  const double fused = costs.add_row * adds + costs.sum_product * products;
-  return fused < costs.dense * weights * vectors + costs.scatter * weights * static_cast<double>(f.stages);
+  const double dense =
+      costs.dense * weights * vectors + costs.move * moved + costs.scatter * weights * static_cast<double>(f.stages);
+  return costs.margin * (costs.add_row * adds + costs.sum_product * products) < dense;
 }
 
 }  // namespace detail
 
-/// For weights of that format and a product of that shape; by numbers alone, so that the same run gives the same bits.
-/// The input gradient is left to LibTorch: on codes it is the same product, and decoding is the least of it.
-[[nodiscard]] inline training_plan plan_training(const code_format& format, const product_shape& shape,
+/// For weights of that format and a product of that shape, whose inputs and outputs have `moved` elements where it is a
+/// convolution; by numbers alone, so that the same run gives the same bits. The input gradient is left to LibTorch: on
+/// codes it is the same product, and decoding is the least of it.
+[[nodiscard]] inline training_plan plan_training(const code_format& format, const product_shape& shape, double moved,
                                                  arithmetic forced = arithmetic::automatic) {
   if (forced != arithmetic::automatic) {
     const bool on_codes = forced == arithmetic::codes;
@@ -65,8 +69,8 @@ inline bool fused_pays(const code_format& f, const product_shape& shape, double 
   }
   const detail::training_costs costs;
   const kernel_table<float>& kernels = bitpq::kernels<float>();
-  const gemm_plan plan =
-      make_plan(format, shape, shape_of(kernels), precision::exact, path_costs_of(kernels.target), gemm_path::automatic);
+  const gemm_plan plan = make_plan(format, shape, shape_of(kernels), precision::exact, path_costs_of(kernels.target),
+                                   gemm_path::automatic);
   const auto cost = [&](gemm_path path) {
     return plan.cost[static_cast<std::size_t>(std::find(all_gemm_paths.begin(), all_gemm_paths.end(), path) -
                                               all_gemm_paths.begin())];
@@ -74,7 +78,7 @@ inline bool fused_pays(const code_format& f, const product_shape& shape, double 
   const double prepacking = costs.prepack_code * static_cast<double>(format.codes());
   training_plan chosen;
   chosen.forward_on_codes = cost(plan.path) + prepacking < costs.dense * cost(gemm_path::decode);
-  chosen.codewords_on_codes = detail::fused_pays(format, shape, static_cast<double>(kernels.lanes), costs);
+  chosen.codewords_on_codes = detail::fused_pays(format, shape, moved, static_cast<double>(kernels.lanes), costs);
   return chosen;
 }
 
