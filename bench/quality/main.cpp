@@ -92,7 +92,7 @@ void run(const quality::subject_entry& entry, const options& o, bitpq::executor_
     report.missing.push_back(entry.name + ", for there is no " + missing);
     return;
   }
-  const std::vector<std::vector<float>> answers = quality::answers_of(on->teacher.net, on->evaluation, exec);
+  const engine::answers answers = engine::answers_of(on->teacher.net, on->evaluation, exec);
   for (const std::string& size : o.settings.empty() ? entry.settings : o.settings)
     for (const quality::method& how : quality::methods()) {
       if (!wanted(o.methods, how.name)) continue;

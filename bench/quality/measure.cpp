@@ -5,35 +5,12 @@
 #include "engine/network_progress.hpp"
 
 #include <bitpq/train/compress_network.hpp>
-#include <bitpq/train/distillation.hpp>
 
 namespace quality {
 
 namespace {
 
-using answers = std::vector<std::vector<float>>;
-
 constexpr std::size_t batch = 64;  // images at a time
-
-double mean_divergence(const answers& teacher, const answers& student) {
-  const auto row = [](const std::vector<float>& logits) {
-    return bitpq::matrix_view<const float>(logits.data(), 1, logits.size());
-  };
-  std::vector<float> gradient(teacher.at(0).size());
-  double sum = 0;
-  for (std::size_t i = 0; i < teacher.size(); ++i)
-    sum += bitpq::distillation_loss<float>(row(student[i]), row(teacher[i]), 1, {gradient.data(), 1, gradient.size()});
-  return sum / static_cast<double>(teacher.size());
-}
-
-double top1(const answers& given, const std::vector<std::size_t>& labels) {
-  std::size_t right = 0;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    const auto best = std::max_element(given[i].begin(), given[i].end()) - given[i].begin();
-    right += static_cast<std::size_t>(best) == labels[i] ? 1 : 0;
-  }
-  return 100.0 * static_cast<double>(right) / static_cast<double>(given.size());
-}
 
 void add_sizes(network_row& row, std::size_t parameters, const std::vector<layer_row>& layers) {
   std::size_t rest = parameters, bits = 0;
@@ -47,18 +24,7 @@ void add_sizes(network_row& row, std::size_t parameters, const std::vector<layer
 
 }  // namespace
 
-answers answers_of(const engine::network& net, const engine::image_source& images, bitpq::executor_ref exec) {
-  answers all;
-  for (std::size_t first = 0; first < images.count; first += batch) {
-    const std::size_t n = std::min(batch, images.count - first);
-    const engine::tensor logits = net.forward(images.batch(first, n), exec);
-    for (std::size_t i = 0; i < n; ++i)
-      all.emplace_back(logits.data() + i * logits.channels(), logits.data() + (i + 1) * logits.channels());
-  }
-  return all;
-}
-
-outcome measure(const subject& on, const answers& teacher_answers, const setting& sizes, const method& how,
+outcome measure(const subject& on, const engine::answers& teacher_answers, const setting& sizes, const method& how,
                 const trial& of, bitpq::executor_ref exec) {
   const engine::network& teacher = on.teacher.net;
   std::string classifier;
@@ -92,10 +58,10 @@ outcome measure(const subject& on, const answers& teacher_answers, const setting
                                student.weights(i), *student.codes(i), heldout, exec);
                            ++i;
                          });
-  const answers given = answers_of(student.net(), on.evaluation, exec);
-  result.network.kl = mean_divergence(teacher_answers, given);
-  result.network.top1 = top1(given, on.labels);
-  result.network.teacher_top1 = top1(teacher_answers, on.labels);
+  const engine::answers given = engine::answers_of(student.net(), on.evaluation, exec);
+  result.network.kl = engine::mean_divergence(teacher_answers, given);
+  result.network.top1 = engine::top1(given, on.labels);
+  result.network.teacher_top1 = engine::top1(teacher_answers, on.labels);
   add_sizes(result.network, on.teacher.parameters, result.layers);
   return result;
 }

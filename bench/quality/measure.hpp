@@ -3,6 +3,7 @@
 
 // One network compressed in one way, and what became of it.
 
+#include "engine/answers.hpp"
 #include "quality/methods.hpp"
 #include "quality/subjects.hpp"
 
@@ -40,11 +41,7 @@ struct outcome {
   network_row network;
 };
 
-/// The teacher's logits on the evaluation's images, one row per image.
-std::vector<std::vector<float>> answers_of(const engine::network& net, const engine::image_source& images,
-                                           bitpq::executor_ref exec);
-
-outcome measure(const subject& on, const std::vector<std::vector<float>>& teacher_answers, const setting& sizes,
-                const method& how, const trial& of, bitpq::executor_ref exec);
+outcome measure(const subject& on, const engine::answers& teacher_answers, const setting& sizes, const method& how,
+                const trial& of, bitpq::executor_ref exec);
 
 }  // namespace quality

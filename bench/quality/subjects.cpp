@@ -3,10 +3,9 @@
 #include "quality/subjects.hpp"
 
 #include "engine/architectures.hpp"
-#include "engine/image_folder.hpp"
+#include "engine/labelled_images.hpp"
 #include "fashion_mnist/network.hpp"
 
-#include <fstream>
 #include <memory>
 
 namespace quality {
@@ -14,47 +13,6 @@ namespace quality {
 namespace {
 
 using folders = data_folders;
-
-struct labelled_files {
-  std::vector<std::string> names;
-  std::vector<std::size_t> labels;
-};
-
-/// The first two columns of a table with a line of headings: file, label.
-labelled_files read_labels(const std::filesystem::path& csv) {
-  std::ifstream in(csv);
-  bitpq::require(in.is_open(), bitpq::errc::io_failure, csv.string(), " cannot be opened");
-  labelled_files files;
-  std::string line;
-  std::getline(in, line);
-  while (std::getline(in, line)) {
-    const std::size_t comma = line.find(',');
-    bitpq::require(comma != std::string::npos, bitpq::errc::corrupt_file, csv.string(), ": no label in '", line, "'");
-    files.names.push_back(line.substr(0, comma));
-    files.labels.push_back(std::stoul(line.substr(comma + 1)));
-  }
-  return files;
-}
-
-/// `wanted` of n things, evenly spread: neighbours in a folder are often of one class.
-std::vector<std::size_t> spread(std::size_t n, std::size_t wanted) {
-  std::vector<std::size_t> chosen(std::min(n, wanted));
-  for (std::size_t i = 0; i < chosen.size(); ++i) chosen[i] = i * n / chosen.size();
-  return chosen;
-}
-
-template <class T>
-std::vector<T> pick(const std::vector<T>& all, const std::vector<std::size_t>& chosen) {
-  std::vector<T> result;
-  for (const std::size_t i : chosen) result.push_back(all[i]);
-  return result;
-}
-
-engine::image_source photographs(const std::filesystem::path& folder, const std::vector<std::string>& names,
-                                 bitpq::extent2 size, bitpq::executor_ref exec) {
-  const auto images = std::make_shared<engine::image_folder>(folder, names, size, exec);
-  return {images->count(), [images, exec](std::size_t first, std::size_t n) { return images->batch(first, n, exec); }};
-}
 
 engine::image_source fashion_images(const std::shared_ptr<fashion_mnist::image_set>& set, std::size_t first,
                                     std::size_t n) {
@@ -97,11 +55,13 @@ std::optional<subject> squeezenet(const folders& data, const image_counts& count
     missing = folder.string();
     return {};
   }
-  const labelled_files files = read_labels(folder / "labels.csv");
+  const engine::labelled_files files = engine::read_labels(folder / "labels.csv");
   std::vector<std::size_t> even, odd;
   for (std::size_t i = 0; i < files.names.size(); ++i) (i % 2 == 0 ? even : odd).push_back(i);
   const auto source = [&](const std::vector<std::size_t>& half, std::size_t count) {
-    return photographs(folder / "images", pick(files.names, pick(half, spread(half.size(), count))), {224, 224}, exec);
+    return engine::photographs(folder / "images",
+                               engine::pick(files.names, engine::pick(half, engine::spread(half.size(), count))),
+                               {224, 224}, exec);
   };
   subject s;
   s.teacher = engine::load_trained(engine::squeezenet1_1(),
@@ -109,7 +69,7 @@ std::optional<subject> squeezenet(const folders& data, const image_counts& count
   s.calibration = source(even, counts.calibration);
   s.heldout = source(odd, counts.heldout);
   s.evaluation = source(odd, counts.evaluation);
-  s.labels = pick(files.labels, pick(odd, spread(odd.size(), counts.evaluation)));
+  s.labels = engine::pick(files.labels, engine::pick(odd, engine::spread(odd.size(), counts.evaluation)));
   s.compressed = all_but("features.0");
   return s;
 }
@@ -123,17 +83,18 @@ std::optional<subject> imagenette(const folders& data, const image_counts& count
   }
   const bitpq::extent2 size{128, 128};
   const std::vector<std::string> unlabelled = engine::files_of(folder / "calib");
-  const labelled_files files = read_labels(folder / "labels.csv");
+  const engine::labelled_files files = engine::read_labels(folder / "labels.csv");
   const auto source = [&](std::size_t count) {
-    return photographs(folder / "val", pick(files.names, spread(files.names.size(), count)), size, exec);
+    return engine::photographs(folder / "val", engine::pick(files.names, engine::spread(files.names.size(), count)),
+                               size, exec);
   };
   subject s;
   s.teacher = engine::load_trained(engine::resnet(18, 10), bitpq::safetensors_reader(folder / "resnet18.safetensors"));
-  s.calibration =
-      photographs(folder / "calib", pick(unlabelled, spread(unlabelled.size(), counts.calibration)), size, exec);
+  s.calibration = engine::photographs(
+      folder / "calib", engine::pick(unlabelled, engine::spread(unlabelled.size(), counts.calibration)), size, exec);
   s.heldout = source(counts.heldout);
   s.evaluation = source(counts.evaluation);
-  s.labels = pick(files.labels, spread(files.names.size(), counts.evaluation));
+  s.labels = engine::pick(files.labels, engine::spread(files.names.size(), counts.evaluation));
   s.compressed = all_but("conv1");
   return s;
 }

@@ -5,6 +5,7 @@
 
 #include "engine/distillation.hpp"
 #include "engine/network_progress.hpp"
+#include "engine/student_model.hpp"
 #include "fashion_mnist/network.hpp"
 
 #include <bitpq/train/compress_network.hpp>
@@ -56,21 +57,6 @@ inline bitpq::network_params network_settings(bool preserve_outputs, std::uint64
   };
   params.calibration.statistics = params.calibration.teacher_targets = preserve_outputs;
   return params;
-}
-
-/// The student as a file holds it.
-inline bitpq::compressed_model<float> model_of(engine::student& student) {
-  bitpq::compressed_model<float> model;
-  const std::vector<bitpq::network_layer> layers = student.layers();
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    model.add_layer(layers[i].name + ".weight", layers[i].geometry, *student.codes(i));
-  const engine::network& net = student.net();
-  for (const engine::node& step : net.structure().nodes)
-    if (step.type == engine::node::kind::layer)
-      model.add_tensor(step.name + ".bias", {step.geometry.out_channels}, net.at(step.name).bias(), bitpq::dtype::f16);
-  const bitpq::matrix_view<const float> stem = net.at("conv1").dense_weights();
-  model.add_tensor("conv1.weight", {stem.rows(), 1, 3, 3}, {stem.data_handle(), stem.size()}, bitpq::dtype::f16);
-  return model;
 }
 
 /// What became of the layers, on images that the student was not calibrated with.

@@ -99,7 +99,7 @@ stage compressed(const engine::network& teacher, bool preserve_outputs, const fa
   run.progress = bars.callback();
   const bitpq::network_report report =
       bitpq::compress_network(student, fashion_mnist::network_settings(preserve_outputs, seed), run, exec);
-  return {fashion_mnist::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
+  return {engine::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
 }
 
 #ifdef ENGINE_HAS_DISTILLATION
@@ -119,7 +119,7 @@ std::array<stage, 2> distilled(const engine::network& teacher, const fashion_mni
   std::array<stage, 2> stages;
   const auto see = [&](stage& to) {
     return [&](engine::student& student, const bitpq::network_report& report) {
-      to = {fashion_mnist::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
+      to = {engine::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
     };
   };
   engine::distil(teacher, data.source(0, data.count), fashion_mnist::all_but_stem, {}, tuning, params, run, exec,

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Compresses a ResNet-18 of ten classes to several sizes, tunes each without labels until it imitates the original, and
+// sets accuracy against bytes, and against the paper's preset and schedule.
+
+#include "imagenette/report.hpp"
+
+#include <bitpq/interop/openmp.hpp>
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+struct options {
+  std::filesystem::path data = IMAGENETTE_DATA;
+  imagenette::trial_options trial{.out = "build/imagenette"};
+  std::vector<imagenette::setting> settings;
+  std::size_t seeds = 1, calibration = 512, images = 1'000'000;
+  int threads = omp_get_max_threads();
+};
+
+constexpr const char* usage =
+    "usage: imagenette [--data DIR] [--out DIR] [--setting NAME]... [--seeds N] [--steps N] [--batch IMAGES]\n"
+    "                  [--calibration IMAGES] [--images VALIDATION_IMAGES] [--threads N] [--no-paper] [--resume]\n"
+    "Settings: 9/4, 18/4, 36/8, quick-to-run; all of them unless some are named. --resume goes on where checkpoints "
+    "in\n"
+    "--out have stopped. The environment variable BITPQ_COMMIT is copied into the report.\n";
+
+std::size_t number(const std::string& name, const std::string& value) {
+  const bool digits = !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
+  const std::size_t result = digits ? std::stoul(value) : 0;
+  bitpq::require(result > 0, bitpq::errc::bad_params, name, " ", value, " is not a whole number above 0");
+  return result;
+}
+
+const imagenette::setting& setting_named(const std::string& name) {
+  std::string names;
+  for (const imagenette::setting& s : imagenette::settings()) {
+    if (s.name == name) return s;
+    names += " " + s.name;
+  }
+  bitpq::fail(bitpq::errc::bad_params, "no setting ", name, "; there are:", names);
+}
+
+options parse(int argc, char** argv) {
+  options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    const auto value = [&]() -> std::string {
+      bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
+      return argv[++i];
+    };
+    if (name == "--data")
+      o.data = value();
+    else if (name == "--out")
+      o.trial.out = value();
+    else if (name == "--setting")
+      o.settings.push_back(setting_named(value()));
+    else if (name == "--seeds")
+      o.seeds = number(name, value());
+    else if (name == "--steps")
+      o.trial.steps = number(name, value());
+    else if (name == "--batch")
+      o.trial.batch = number(name, value());
+    else if (name == "--calibration")
+      o.calibration = number(name, value());
+    else if (name == "--images")
+      o.images = number(name, value());
+    else if (name == "--threads")
+      o.threads = static_cast<int>(number(name, value()));
+    else if (name == "--no-paper")
+      o.trial.paper = false;
+    else if (name == "--resume")
+      o.trial.resume = true;
+    else
+      bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
+  }
+  if (o.settings.empty()) o.settings = imagenette::settings();
+  return o;
+}
+
+void run(const options& o) {
+  const auto start = std::chrono::steady_clock::now();
+  const bitpq::openmp_executor exec(o.threads);
+  const imagenette::dataset data = imagenette::load(o.data, o.calibration, o.images, exec);
+  std::filesystem::create_directories(o.trial.out);
+  const engine::answers teacher = engine::answers_of(data.teacher.net, data.evaluation, exec);
+
+  imagenette::run_report report;
+  const char* const commit = std::getenv("BITPQ_COMMIT");
+  report.commit = commit != nullptr ? commit : "unknown";
+  report.threads = exec.concurrency();
+  report.calibration_images = data.calibration.count;
+  report.evaluation_images = data.evaluation.count;
+  report.steps = o.trial.steps;
+  report.batch = o.trial.batch;
+  report.parameters = data.teacher.parameters;
+  for (std::uint64_t seed = 0; seed < o.seeds; ++seed)
+    for (const imagenette::setting& sizes : o.settings) {
+      report.trials.push_back(imagenette::run_trial(data, teacher, sizes, seed, o.trial, exec));
+      report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      rusage used{};
+      getrusage(RUSAGE_SELF, &used);
+      report.peak_memory = static_cast<std::size_t>(used.ru_maxrss) * 1024;
+      imagenette::write_json(report, o.trial.out / "report.json");  // after every trial: nothing is lost
+      imagenette::write_curve(report, o.trial.out / "curve.svg");
+    }
+  imagenette::print_table(report);
+  std::printf("wrote %s/report.json, curve.svg and the compressed models\n", o.trial.out.string().c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--help") {
+    std::fputs(usage, stdout);
+    return 0;
+  }
+  try {
+    run(parse(argc, argv));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "imagenette: %s\n", e.what());
+    return 1;
+  }
+  return 0;
+}
