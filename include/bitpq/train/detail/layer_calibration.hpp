@@ -4,6 +4,7 @@
 // What a layer is compressed by: second moments of what it reads in the student and, where asked for, the weights that
 // make the teacher's outputs of it.
 
+#include <bitpq/quantize/gram_accumulator.hpp>
 #include <bitpq/quantize/targets.hpp>
 #include <bitpq/train/network_params.hpp>
 

@@ -46,7 +46,7 @@ class network_driver {
     for (std::size_t i = 0; params_.calibration.statistics && i < plan_.layers.size(); ++i) {
       bool reached = false;
       const auto see = [&](const layer_samples<T>& samples) {
-        reached = check_samples(plan_.layers[i].geometry, samples, teacher);
+        reached = check_samples(plan_.layers[i].geometry, samples, teacher) || reached;
         return !reached;
       };
       in_context([&] { net_.stream(i, teacher, see); }, "layer '", plan_.layers[i].name, "'");

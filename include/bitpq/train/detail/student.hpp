@@ -33,7 +33,7 @@ template <scalar T>
   return to;
 }
 
-/// Layer i; `steps` it has been tuned for in this phase, `all` that it is to be, `how` while it is being tuned.
+/// A layer; `how` it is being tuned, null if it is not, and for how many `steps` it has been.
 template <scalar T>
 [[nodiscard]] student_layer<T> restored_layer(const layer_checkpoint<T>& from, const layer_geometry& g,
                                               const tuning_params* how, std::size_t steps) {
