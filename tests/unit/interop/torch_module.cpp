@@ -141,6 +141,28 @@ TEST_CASE("inputs of LibTorch's own layers are found in the graph of a pass") {
   for (const at::Tensor& p : plain->parameters()) CHECK((p.requires_grad() && !p.grad().defined()));
 }
 
+TEST_CASE("an input that is changed in place after it was read is refused, but not of layers of this library") {
+  torch::manual_seed(6);
+  const auto run = [](auto first, auto second) {
+    auto net = std::make_shared<torch::nn::Module>();
+    net->register_module("first", first);
+    net->register_module("second", second);
+    const pq::forward_function forward = [=](const at::Tensor& x) mutable {
+      const at::Tensor hidden = first(x).relu();
+      const at::Tensor y = second(hidden);
+      const at::NoGradGuard no_grad;
+      hidden.add_(1);
+      return y;
+    };
+    return pq::places_of(*net, pq::layers_of(*net), forward, at::ones({2, 3}))[1].uses;
+  };
+  CHECK(run(pq::linear(3, 4), pq::linear(4, 2)) == 1);
+  bitpq_test::expect_error(errc::unsupported,
+                           "what a layer of torch::nn reads (AddmmBackward0) is changed in place later in the pass; "
+                           "bitpq's own layers see it in time",
+                           [&] { run(torch::nn::Linear(3, 4), torch::nn::Linear(4, 2)); });
+}
+
 TEMPLATE_TEST_CASE("a network is compressed, tuned, saved and loaded", "", own_net, plain_net) {
   constexpr bool own = std::is_same_v<TestType, own_net>;
   const at::Tensor x = images();

@@ -26,6 +26,9 @@ struct recorded_use {
   std::uint64_t order = 0;  ///< among the nodes of the graph
 };
 
+/// Parameters by identity.
+using weight_set = std::unordered_set<const at::TensorImpl*>;
+
 namespace detail {
 
 /// The parameter that an edge ends in, also if it is transposed on the way; null where it is none.
@@ -42,11 +45,11 @@ namespace detail {
 }
 
 /// A two-dimensional convolution, not a transposed one.
-[[nodiscard]] inline std::optional<recorded_use> use_of(
-    const ::torch::autograd::generated::ConvolutionBackward0& node) {
+[[nodiscard]] inline std::optional<recorded_use> use_of(const ::torch::autograd::generated::ConvolutionBackward0& node,
+                                                        const weight_set& wanted) {
   if (node.transposed || node.stride.size() != 2) return std::nullopt;
   const at::TensorImpl* const weight = parameter_behind(node.next_edge(1));
-  if (weight == nullptr) return std::nullopt;
+  if (!wanted.contains(weight)) return std::nullopt;
   const at::Tensor input = node.input_.unpack();
   const auto size = [&](std::size_t dim) { return static_cast<std::size_t>(weight->sizes()[dim]); };
   return recorded_use{weight,
@@ -58,30 +61,48 @@ namespace detail {
 
 /// x W^T, of samples as rows.
 [[nodiscard]] inline std::optional<recorded_use> linear_use(const ::torch::autograd::Node& node, std::size_t edge,
-                                                            const ::torch::autograd::SavedVariable& saved) {
+                                                            const ::torch::autograd::SavedVariable& saved,
+                                                            const weight_set& wanted) {
   const at::TensorImpl* const weight = parameter_behind(node.next_edge(edge));
-  if (weight == nullptr || weight->dim() != 2) return std::nullopt;
+  if (!wanted.contains(weight) || weight->dim() != 2) return std::nullopt;
   const at::Tensor input = saved.unpack();
   const auto size = [&](std::size_t dim) { return static_cast<std::size_t>(weight->sizes()[dim]); };
   if (input.dim() != 2 || extent(input, 1) != size(1)) return std::nullopt;
   return recorded_use{weight, layer_geometry::linear(size(0), size(1)), input, node.sequence_nr()};
 }
 
-[[nodiscard]] inline std::optional<recorded_use> use_of(const ::torch::autograd::Node& node) {
+[[nodiscard]] inline std::optional<recorded_use> use_of(const ::torch::autograd::Node& node, const weight_set& wanted) {
   namespace graph = ::torch::autograd::generated;
-  if (const auto* const conv = dynamic_cast<const graph::ConvolutionBackward0*>(&node)) return use_of(*conv);
-  if (const auto* const sum = dynamic_cast<const graph::AddmmBackward0*>(&node)) return linear_use(node, 2, sum->mat1_);
+  if (const auto* const conv = dynamic_cast<const graph::ConvolutionBackward0*>(&node)) return use_of(*conv, wanted);
+  if (const auto* const sum = dynamic_cast<const graph::AddmmBackward0*>(&node))
+    return linear_use(node, 2, sum->mat1_, wanted);
   if (const auto* const product = dynamic_cast<const graph::MmBackward0*>(&node))
-    return linear_use(node, 1, product->self_);
+    return linear_use(node, 1, product->self_, wanted);
   return std::nullopt;
+}
+
+/// The same for a node whose input may be gone: LibTorch notices when it was changed after it had been read.
+[[nodiscard]] inline std::optional<recorded_use> seen_use_of(const ::torch::autograd::Node& node,
+                                                             const weight_set& wanted) {
+#if BITPQ_HAS_EXCEPTIONS
+  try {
+    return use_of(node, wanted);
+  } catch (const c10::Error&) {
+    fail(errc::unsupported, "what a layer of torch::nn reads (", node.name(),
+         ") is changed in place later in the pass; bitpq's own layers see it in time");
+  }
+#else
+  return use_of(node, wanted);
+#endif
 }
 
 }  // namespace detail
 
-/// All products with parameters that took gradients, in the order in which they were computed. `output` comes from a
-/// forward pass in which gradients were recorded. Other kinds of products (of batches of matrices, transposed
-/// convolutions) are left out. O(nodes of the graph).
-[[nodiscard]] inline std::vector<recorded_use> recorded_uses(const at::Tensor& output) {
+/// All products with the weights that are `wanted`, in the order in which they were computed. `output` comes from a
+/// forward pass in which these asked for gradients. Other kinds of products (of batches of matrices, transposed
+/// convolutions) are left out. Throws unsupported for an input that was changed in place after it had been read.
+/// O(nodes of the graph).
+[[nodiscard]] inline std::vector<recorded_use> recorded_uses(const at::Tensor& output, const weight_set& wanted) {
   std::vector<recorded_use> found;
   std::vector<::torch::autograd::Node*> open;
   std::unordered_set<::torch::autograd::Node*> seen;
@@ -92,7 +113,7 @@ namespace detail {
   while (!open.empty()) {
     const ::torch::autograd::Node& node = *open.back();
     open.pop_back();
-    if (std::optional<recorded_use> use = detail::use_of(node)) found.push_back(std::move(*use));
+    if (std::optional<recorded_use> use = detail::seen_use_of(node, wanted)) found.push_back(std::move(*use));
     for (const ::torch::autograd::Edge& edge : node.next_edges()) visit(edge.function.get());
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.order < b.order; });

@@ -115,8 +115,8 @@ struct seen_enough {};
   const asking_for_gradients asking(network, {weight});
   const at::AutoGradMode record(true);
   layer_inputs inputs;
-  for (const recorded_use& use : recorded_uses(forward(batch)))
-    if (use.weight == weight.unsafeGetTensorImpl()) inputs.push_back(use.input.detach());
+  for (const recorded_use& use : recorded_uses(forward(batch), {weight.unsafeGetTensorImpl()}))
+    inputs.push_back(use.input.detach());
   return inputs;
 }
 
@@ -136,6 +136,7 @@ struct layer_place {
                                                         const forward_function& forward, const at::Tensor& batch) {
   std::vector<layer_place> places(layers.size());
   std::map<const at::TensorImpl*, std::size_t> index;
+  weight_set plain;
   const auto used = [&](std::size_t i, const layer_geometry& geometry, std::uint64_t order) {
     layer_place& place = places[i];
     require(place.uses == 0 || place.geometry == geometry, errc::unsupported, "layer ", layers[i].name,
@@ -146,6 +147,7 @@ struct layer_place {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].plain()) {
       index.emplace(layers[i].weight.unsafeGetTensorImpl(), i);
+      plain.insert(layers[i].weight.unsafeGetTensorImpl());
     } else {
       layers[i].own->set_tap(
           [&, i](const at::Tensor&) { used(i, layers[i].own->geometry(), at::sequence_number::peek()); });
@@ -160,8 +162,8 @@ struct layer_place {
   } guard{layers};
   const detail::asking_for_gradients asking(network, network.parameters());
   const at::AutoGradMode record(true);
-  for (const recorded_use& use : recorded_uses(forward(batch)))
-    if (const auto at = index.find(use.weight); at != index.end()) used(at->second, use.geometry, use.order);
+  for (const recorded_use& use : recorded_uses(forward(batch), plain))
+    used(index.at(use.weight), use.geometry, use.order);
   return places;
 }
 
