@@ -32,7 +32,7 @@ inline const std::vector<setting>& settings() {
       {"9/4", 9, 4},
       {"18/4", 18, 4},
       {"36/8", 36, 8, bitpq::codeword_type::i8},
-      {"quick-to-run", 18, 8, bitpq::codeword_type::f16, bitpq::preset::quick_to_run},
+      {"quick-to-run", 9, 8, bitpq::codeword_type::f16, bitpq::preset::quick_to_run},
   };
   return all;
 }
@@ -51,7 +51,7 @@ inline bitpq::network_params schedule(const setting& sizes, bool paper, std::siz
   params.calibration.teacher_targets = !paper;
   const auto tune = [](bitpq::tuning_params& phase, std::size_t n) {
     phase.steps = n;
-    if (n > 0) phase.rate = bitpq::cosine_schedule{5e-4, n};
+    if (n > 0) phase.rate = bitpq::cosine_schedule{1e-4, n, 0, n / 10};
   };
   const std::size_t each = paper ? steps / 2 / layers : 0;
   tune(params.layer_tuning, each);

@@ -54,9 +54,9 @@ constexpr std::string_view to_string(preset p) noexcept {
   params.refinement.least_squares_steps = 6;
   params.refinement.descent_sweeps = 2;
   if (p == preset::quick_to_run) {
-    // Tables are built per codeword and looked up per output: a codeword for every 2 to 4 outputs keeps both cheap.
+    // Tables are built per codeword and looked up per output: a codeword for every 4 outputs or more keeps both cheap.
     const std::size_t rows = geometry.rows() / geometry.groups();
-    params.codewords = rows <= 64 ? 32 : rows <= 256 ? 64 : 128;
+    params.codewords = rows <= 64 ? 16 : rows <= 128 ? 32 : 64;
   }
   return params;
 }
