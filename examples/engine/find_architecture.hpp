@@ -8,6 +8,7 @@
 #include <bitpq/io/compressed_model.hpp>
 #include <bitpq/io/safetensors_reader.hpp>
 
+#include <algorithm>
 #include <map>
 
 namespace engine {
@@ -75,7 +76,7 @@ inline std::size_t rows_or(const layer_rows& layers, const std::string& name, st
 inline architecture find_architecture(const layer_rows& layers, const std::string& file) {
   const std::size_t classes = detail::rows_or(layers, "fc", 1000);
   std::vector<architecture> known;
-  for (const std::size_t depth : {18, 34, 50, 101})
+  for (const std::size_t depth : std::initializer_list<std::size_t>{18, 34, 50, 101})
     known.push_back({"ResNet-" + std::to_string(depth), resnet(depth, classes)});
   known.push_back({"SqueezeNet 1.1", squeezenet1_1(detail::rows_or(layers, "classifier.1", 1000))});
   const auto shares_less = [&](const architecture& a, const architecture& b) {

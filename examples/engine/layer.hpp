@@ -51,15 +51,16 @@ class layer {
 
   /// Bytes that weights and bias take while the layer runs.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    const auto* const codes = std::get_if<bitpq::prepacked_matrix<float>>(&weights_);
-    return bias_.size() * sizeof(float) +
-           (codes != nullptr ? codes->bytes() : geometry_.rows() * geometry_.cols() * sizeof(float));
+    std::size_t weights = geometry_.rows() * geometry_.cols() * sizeof(float);
+    if (const auto* codes = std::get_if<bitpq::prepacked_matrix<float>>(&weights_)) weights = codes->bytes();
+    return weights + bias_.size() * sizeof(float);
   }
 
   /// Which way bitpq computes the layer for a batch of inputs of that size.
   [[nodiscard]] std::string path(std::size_t batch, bitpq::extent2 size) const {
-    const auto* const codes = std::get_if<bitpq::prepacked_matrix<float>>(&weights_);
-    return codes == nullptr ? "dense" : to_string(bitpq::plan_conv2d(*codes, geometry_, batch, size).path);
+    if (const auto* codes = std::get_if<bitpq::prepacked_matrix<float>>(&weights_))
+      return to_string(bitpq::plan_conv2d(*codes, geometry_, batch, size).path);
+    return "dense";
   }
 
   /// What comes out of inputs of that shape. Throws bad_shape for inputs that the layer cannot take.

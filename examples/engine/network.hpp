@@ -33,12 +33,13 @@ class network {
   template <class Maps>
   void compute(std::size_t i, const Maps& maps, maps_out y, bitpq::executor_ref exec) const {
     const node& step = graph_.nodes[i];
-    const maps_in x = maps(step.inputs[0]), second = step.inputs.size() > 1 ? maps(step.inputs[1]) : maps_in();
+    const maps_in x = maps(step.inputs[0]);
     switch (step.type) {
-      case node::kind::layer: return at(step.name).run(x, y, step.relu, exec, second);
+      case node::kind::layer:
+        return at(step.name).run(x, y, step.relu, exec, step.inputs.size() > 1 ? maps(step.inputs[1]) : maps_in());
       case node::kind::max_pool: return max_pool(x, step.window, y, exec);
       case node::kind::global_average_pool: return global_average_pool(x, y);
-      case node::kind::concat: return concat(x, second, y);
+      case node::kind::concat: return concat(x, maps(step.inputs[1]), y);
     }
   }
 

@@ -19,7 +19,7 @@ layer_rows layers_of(const engine::graph& structure) {
 }  // namespace
 
 TEST_CASE("a network is known by its layers") {
-  for (const std::size_t depth : {18, 34, 50, 101}) {
+  for (const std::size_t depth : std::initializer_list<std::size_t>{18, 34, 50, 101}) {
     const engine::architecture found = find_architecture(layers_of(engine::resnet(depth, 10)), "a file");
     CHECK(found.name == "ResNet-" + std::to_string(depth));
     CHECK(found.structure.nodes.back().geometry.rows() == 10);

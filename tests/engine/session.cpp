@@ -90,7 +90,7 @@ TEST_CASE("a session answers as the network does, whatever was there before, and
     for (const std::size_t batch : {std::size_t{1}, std::size_t{3}}) {
       const engine::network net = coded(structure);
       engine::session session(net, {batch, 3, 33, 31}, {});
-      for (const std::uint64_t seed : {7, 8}) {
+      for (const std::uint64_t seed : std::initializer_list<std::uint64_t>{7, 8}) {
         const engine::tensor x = random_tensor(batch, 3, 33, 31, seed);
         const std::vector<double> want = engine_test::values_of(net.forward(x, {}));
         CHECK(answer(session, x) == want);
