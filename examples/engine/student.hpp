@@ -77,7 +77,12 @@ class student {
   [[nodiscard]] const std::optional<bitpq::pq_matrix<float>>& codes(std::size_t i) const { return codes_[i]; }
   /// As it is now.
   [[nodiscard]] const network& net() {
-    for (const std::size_t i : changed_) net_.set(step(i).name, layer(step(i).geometry, *codes_[i], biases_[i]));
+    for (const std::size_t i : changed_) {
+      const bitpq::matrix_view<const float> dense = weights(i);
+      net_.set(step(i).name, codes_[i] ? layer(step(i).geometry, *codes_[i], biases_[i])
+                                       : layer(step(i).geometry,
+                                               {dense.data_handle(), dense.data_handle() + dense.size()}, biases_[i]));
+    }
     changed_.clear();
     return net_;
   }

@@ -20,6 +20,8 @@ assert abs(report["ratio"] - report["dense_bytes"] / size) < 1e-9
 assert report["ratio"] >= 16, f"ratio {report['ratio']}"
 # Ten classes: a broken network is right once in ten times.
 assert report["teacher_top1"] > 80 and report["student_top1"] > 70, "accuracy of chance"
+if "finetune_steps" in report:
+    assert report["student_top1_before_finetune"] > 70 and report["finetune_seconds"] > 0, report["finetune_steps"]
 for student, control in zip(report["layers"], report["control_layers"], strict=True):
     assert student["bytes"] == control["bytes"], student["name"]
     assert 0 < student["output_error"] < 0.5, student

@@ -108,10 +108,11 @@ std::array<stage, 2> distilled(const engine::network& teacher, const fashion_mni
                                const options& o, bitpq::executor_ref exec) {
   bitpq::network_params params = fashion_mnist::network_settings(true, o.seed);
   params.global_tuning.steps = o.finetune_steps;
-  params.global_tuning.rate = bitpq::cosine_schedule{1e-3, o.finetune_steps};
+  params.global_tuning.rate = bitpq::cosine_schedule{1e-3, o.finetune_steps, 0, o.finetune_steps / 10};
   engine::distillation_options tuning;
   tuning.images = data.source(0, data.images->count());
   tuning.batch = 64;
+  tuning.temperature = 4;
   tuning.seed = o.seed;
   engine::network_progress bars("compressing");
   bitpq::network_run<float> run;

@@ -6,7 +6,7 @@
 find_package(Python3 COMPONENTS Interpreter QUIET)
 set(out "${CMAKE_CURRENT_BINARY_DIR}/demo_test")
 add_test(NAME example.fashion_mnist
-         COMMAND fashion_mnist_demo --out "${out}" --calibration 256 --heldout 64 --images 1000)
+         COMMAND fashion_mnist_demo --out "${out}" --calibration 256 --heldout 64 --images 1000 --finetune-steps 3)
 set_tests_properties(example.fashion_mnist PROPERTIES FIXTURES_SETUP demo_report)
 set(tests example.fashion_mnist)
 if(Python3_FOUND)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "engine/student.hpp"
-#include "engine/architectures.hpp"
-#include "engine_data.hpp"
+#include "small_resnet.hpp"
 #include "support/catch.hpp"
 #include "support/layers.hpp"
 
@@ -13,33 +12,16 @@
 using engine::network;
 using engine::node;
 using engine::tensor;
+using engine_test::all_but_stem;
+using engine_test::image_count;
+using engine_test::images;
+using engine_test::quick_params;
 using engine_test::random_tensor;
+using engine_test::small_resnet;
+using engine_test::source;
 using engine_test::values_of;
 
 namespace {
-
-constexpr std::size_t image_count = 7;
-
-/// A small residual network with everything that a larger one has.
-network small_resnet() {
-  engine::resnet_shape shape;
-  shape.input_channels = 2;
-  shape.classes = 4;
-  shape.stem_width = 6;
-  shape.widths = {6, 8};
-  shape.blocks = {1, 1};
-  return engine_test::random_network(engine::residual_network(shape), 5);
-}
-
-tensor images(std::size_t first, std::size_t n) {
-  const tensor all = random_tensor(image_count, 2, 16, 16, 99);
-  tensor x(n, 2, 16, 16);
-  std::copy_n(all.data() + first * 512, n * 512, x.data());
-  return x;
-}
-
-const engine::image_source source{image_count, images};
-const engine::layer_choice all_but_stem = [](const node& step) { return step.name != "conv1"; };
 
 /// The tensor that `step` reads first when everything before it runs from the start.
 tensor input_of(const network& net, std::size_t step) {
@@ -47,18 +29,6 @@ tensor input_of(const network& net, std::size_t step) {
   tensors[0] = images(0, image_count);
   for (std::size_t i = 0; i < step; ++i) net.run(i, tensors, {});
   return std::move(tensors[net.structure().nodes[step].inputs[0]]);
-}
-
-bitpq::network_params quick_params() {
-  bitpq::network_params params;
-  params.layer = [](std::size_t, const bitpq::network_layer& layer) {
-    bitpq::pq_params one;
-    one.block_size = layer.geometry.window() > 1 ? 9 : 2;
-    one.codewords = 8;
-    one.max_iterations = 3;
-    return one;
-  };
-  return params;
 }
 
 /// Remembers what was handed over last of each layer.
