@@ -46,13 +46,6 @@ inline bitpq::code_format quick_blocks(const bitpq::layer_geometry& g, std::size
   return {g.rows(), g.cols(), g.window() == 9 ? std::size_t{18} : std::size_t{8}, words, 1};
 }
 
-/// Large blocks and fewer codewords still: 16, 32 or 64, for up to 64, up to 128 and more outputs.
-inline bitpq::code_format few_codewords(const bitpq::layer_geometry& g, std::size_t depth) {
-  bitpq::code_format format = quick_blocks(g, depth);
-  format.codewords = g.rows() <= 64 ? 16 : g.rows() <= 128 ? 32 : 64;
-  return format;
-}
-
 /// Bits of the paper's count: codes, codewords as halves, all the rest in full; against all in full.
 struct network_bits {
   std::size_t compressed = 0, dense = 0;

@@ -126,9 +126,7 @@ const int registered = [] {
                                    {"resnet18-large", 18, bench::large_blocks},
                                    {"resnet18-small", 18, bench::small_blocks},
                                    {"resnet50-quick", 50, bench::quick_blocks},
-                                   {"resnet18-quick", 18, bench::quick_blocks},
-                                   {"resnet50-few", 50, bench::few_codewords},
-                                   {"resnet18-few", 18, bench::few_codewords}})
+                                   {"resnet18-quick", 18, bench::quick_blocks}})
     for (const bool cold : {false, true}) {
       add({s, 1, precision::exact, cold});
       add({s, 8, precision::exact, cold});

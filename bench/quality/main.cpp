@@ -5,11 +5,12 @@
 
 #include "quality/report.hpp"
 
+#include "engine/command_line.hpp"
+
 #include <bitpq/interop/openmp.hpp>
 
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
 namespace {
 
@@ -27,13 +28,6 @@ constexpr const char* usage =
     "                     [--calibration N] [--heldout N] [--threads N] [--data DIR] [--fashion DIR] [--out FILE]\n"
     "--images are those that accuracy is measured on, --calibration those that layers are compressed with, --heldout\n"
     "those that output errors are measured on. The environment variable BITPQ_COMMIT is copied into the report.\n";
-
-std::size_t number(const std::string& name, const std::string& value) {
-  const bool digits = !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
-  const std::size_t result = digits ? std::stoul(value) : 0;
-  bitpq::require(result > 0, bitpq::errc::bad_params, name, " ", value, " is not a whole number above 0");
-  return result;
-}
 
 /// The entry of that name; throws bad_params that lists what there is.
 template <class Entry>
@@ -59,15 +53,15 @@ options parse(int argc, char** argv) {
     else if (name == "--setting")
       o.settings.push_back(named(quality::settings(), value).name);
     else if (name == "--seeds")
-      o.seeds = number(name, value);
+      o.seeds = engine::whole_number(name, value);
     else if (name == "--images")
-      o.images.evaluation = number(name, value);
+      o.images.evaluation = engine::whole_number(name, value);
     else if (name == "--calibration")
-      o.images.calibration = number(name, value);
+      o.images.calibration = engine::whole_number(name, value);
     else if (name == "--heldout")
-      o.images.heldout = number(name, value);
+      o.images.heldout = engine::whole_number(name, value);
     else if (name == "--threads")
-      o.threads = static_cast<int>(number(name, value));
+      o.threads = static_cast<int>(engine::whole_number(name, value));
     else if (name == "--data")
       o.data.evaluation = value;
     else if (name == "--fashion")
@@ -106,29 +100,22 @@ void run(const quality::subject_entry& entry, const options& o, bitpq::executor_
     }
 }
 
+void measure_all(const options& o) {
+  const bitpq::openmp_executor exec(o.threads);
+  quality::report report;
+  const char* const commit = std::getenv("BITPQ_COMMIT");
+  report.commit = commit != nullptr ? commit : "unknown";
+  report.isa = bitpq::to_string(bitpq::kernels<float>().target);
+  report.threads = exec.concurrency();
+  report.images = o.images;
+  for (const quality::subject_entry& entry : quality::subjects())
+    if (wanted(o.networks, entry.name)) run(entry, o, exec, report);
+  write_json(report, o.out);
+  print_table(report);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "--help") {
-    std::fputs(usage, stdout);
-    return 0;
-  }
-  try {
-    const options o = parse(argc, argv);
-    const bitpq::openmp_executor exec(o.threads);
-    quality::report report;
-    const char* const commit = std::getenv("BITPQ_COMMIT");
-    report.commit = commit != nullptr ? commit : "unknown";
-    report.isa = bitpq::to_string(bitpq::kernels<float>().target);
-    report.threads = exec.concurrency();
-    report.images = o.images;
-    for (const quality::subject_entry& entry : quality::subjects())
-      if (wanted(o.networks, entry.name)) run(entry, o, exec, report);
-    write_json(report, o.out);
-    print_table(report);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return 1;
-  }
-  return 0;
+  return engine::run_program(argc, argv, usage, [&] { measure_all(parse(argc, argv)); });
 }

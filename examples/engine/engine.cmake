@@ -4,8 +4,7 @@
 #   bitpq_engine               headers; needs bitpq::io
 #   bitpq_engine_images        reads photographs; needs stb's headers (BITPQ_WITH_STB)
 #   bitpq_engine_onednn        runs the same networks dense on oneDNN; where that is installed, and bitpq::openmp
-#   bitpq_engine_distillation  tunes what is compressed; needs bitpq::torch. Compiled with whoever links it, for the
-#                              same instruction sets
+#   bitpq_engine_distillation  tunes what is compressed; needs bitpq::torch
 
 if(TARGET bitpq_engine OR NOT TARGET bitpq::io)
   return()
@@ -16,10 +15,10 @@ target_include_directories(bitpq_engine INTERFACE "${PROJECT_SOURCE_DIR}/example
 target_link_libraries(bitpq_engine INTERFACE bitpq::bitpq bitpq::io)
 
 if(TARGET bitpq::torch)
-  add_library(bitpq_engine_distillation INTERFACE)
-  target_sources(bitpq_engine_distillation INTERFACE "${CMAKE_CURRENT_LIST_DIR}/distillation.cpp")
+  add_library(bitpq_engine_distillation STATIC "${CMAKE_CURRENT_LIST_DIR}/distillation.cpp")
   target_compile_definitions(bitpq_engine_distillation INTERFACE ENGINE_HAS_DISTILLATION)
-  target_link_libraries(bitpq_engine_distillation INTERFACE bitpq_engine bitpq::torch)
+  target_link_libraries(bitpq_engine_distillation PUBLIC bitpq_engine PRIVATE bitpq::torch bitpq_warnings)
+  bitpq_add_dispatch(bitpq_engine_distillation)
 endif()
 
 find_path(BITPQ_ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp)

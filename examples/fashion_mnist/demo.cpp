@@ -3,6 +3,7 @@
 // Compresses a trained network, tunes its codewords where LibTorch is there, saves it, loads it back, and evaluates
 // teacher and student on all test images, the student running on codes.
 
+#include "engine/command_line.hpp"
 #include "fashion_mnist/compress_network.hpp"
 #include "fashion_mnist/evaluate.hpp"
 #include "fashion_mnist/report.hpp"
@@ -12,7 +13,6 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <string_view>
 
 namespace {
 
@@ -31,19 +31,6 @@ constexpr const char* usage =
     "                          [--heldout IMAGES] [--images TEST_IMAGES] [--batch IMAGES] [--seed N] [--threads N]\n"
     "                          [--finetune-steps N] [--no-finetune]\n"
     "The environment variable BITPQ_COMMIT is copied into the report, BITPQ_ISA forces an instruction set.\n";
-
-/// A whole number of at least `least`.
-std::size_t number(const std::string& name, const std::string& value, std::size_t least) {
-  std::size_t used = 0, result = 0;
-  try {
-    result = std::stoul(value, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  bitpq::require(used == value.size() && used > 0 && value[0] != '-' && result >= least, bitpq::errc::bad_params, name,
-                 " ", value, " is not a whole number of at least ", least);
-  return result;
-}
 
 /// Throws bitpq::error for an option it does not know.
 options parse(int argc, char** argv) {
@@ -64,19 +51,19 @@ options parse(int argc, char** argv) {
     else if (name == "--teacher")
       o.teacher = value;
     else if (name == "--calibration")
-      o.calibration = number(name, value, 1);
+      o.calibration = engine::whole_number(name, value, 1);
     else if (name == "--heldout")
-      o.heldout = number(name, value, 1);
+      o.heldout = engine::whole_number(name, value, 1);
     else if (name == "--images")
-      o.images = number(name, value, 1);
+      o.images = engine::whole_number(name, value, 1);
     else if (name == "--batch")
-      o.batch = number(name, value, 1);
+      o.batch = engine::whole_number(name, value, 1);
     else if (name == "--finetune-steps")
-      o.finetune_steps = number(name, value, 0);
+      o.finetune_steps = engine::whole_number(name, value, 0);
     else if (name == "--seed")
-      o.seed = number(name, value, 0);
+      o.seed = engine::whole_number(name, value, 0);
     else if (name == "--threads")
-      o.threads = static_cast<int>(number(name, value, 1));
+      o.threads = static_cast<int>(engine::whole_number(name, value, 1));
     else
       bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
   }
@@ -204,15 +191,5 @@ void run(const options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "--help") {
-    std::fputs(usage, stdout);
-    return 0;
-  }
-  try {
-    run(parse(argc, argv));
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return 1;
-  }
-  return 0;
+  return engine::run_program(argc, argv, usage, [&] { run(parse(argc, argv)); });
 }

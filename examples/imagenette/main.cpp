@@ -5,6 +5,8 @@
 
 #include "imagenette/report.hpp"
 
+#include "engine/command_line.hpp"
+
 #include <bitpq/interop/openmp.hpp>
 
 #include <sys/resource.h>
@@ -12,7 +14,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
 namespace {
 
@@ -30,13 +31,6 @@ constexpr const char* usage =
     "Settings: 9/4, 18/4, 36/8, quick-to-run; all of them unless some are named. --resume goes on where checkpoints "
     "in\n"
     "--out have stopped. The environment variable BITPQ_COMMIT is copied into the report.\n";
-
-std::size_t number(const std::string& name, const std::string& value) {
-  const bool digits = !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
-  const std::size_t result = digits ? std::stoul(value) : 0;
-  bitpq::require(result > 0, bitpq::errc::bad_params, name, " ", value, " is not a whole number above 0");
-  return result;
-}
 
 const imagenette::setting& setting_named(const std::string& name) {
   std::string names;
@@ -62,17 +56,17 @@ options parse(int argc, char** argv) {
     else if (name == "--setting")
       o.settings.push_back(setting_named(value()));
     else if (name == "--seeds")
-      o.seeds = number(name, value());
+      o.seeds = engine::whole_number(name, value());
     else if (name == "--steps")
-      o.trial.steps = number(name, value());
+      o.trial.steps = engine::whole_number(name, value());
     else if (name == "--batch")
-      o.trial.batch = number(name, value());
+      o.trial.batch = engine::whole_number(name, value());
     else if (name == "--calibration")
-      o.calibration = number(name, value());
+      o.calibration = engine::whole_number(name, value());
     else if (name == "--images")
-      o.images = number(name, value());
+      o.images = engine::whole_number(name, value());
     else if (name == "--threads")
-      o.threads = static_cast<int>(number(name, value()));
+      o.threads = static_cast<int>(engine::whole_number(name, value()));
     else if (name == "--no-paper")
       o.trial.paper = false;
     else if (name == "--resume")
@@ -117,15 +111,5 @@ void run(const options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "--help") {
-    std::fputs(usage, stdout);
-    return 0;
-  }
-  try {
-    run(parse(argc, argv));
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "imagenette: %s\n", e.what());
-    return 1;
-  }
-  return 0;
+  return engine::run_program(argc, argv, usage, [&] { run(parse(argc, argv)); });
 }
