@@ -103,8 +103,7 @@ void run(const quality::subject_entry& entry, const options& o, bitpq::executor_
 void measure_all(const options& o) {
   const bitpq::openmp_executor exec(o.threads);
   quality::report report;
-  const char* const commit = std::getenv("BITPQ_COMMIT");
-  report.commit = commit != nullptr ? commit : "unknown";
+  report.commit = engine::measured_commit();
   report.isa = bitpq::to_string(bitpq::kernels<float>().target);
   report.threads = exec.concurrency();
   report.images = o.images;

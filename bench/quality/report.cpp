@@ -2,7 +2,7 @@
 
 #include "quality/report.hpp"
 
-#include <bitpq/io/atomic_file.hpp>
+#include "engine/write_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -107,10 +107,7 @@ void write_json(const report& r, const std::filesystem::path& file) {
          {"networks", json::array()}};
   for (const layer_row& row : r.layers) j["layers"].push_back(layer_json(row));
   for (const network_row& row : r.networks) j["networks"].push_back(network_json(row));
-  const std::string text = j.dump(1) + "\n";
-  bitpq::atomic_file out(file);
-  out.write(std::as_bytes(std::span(text)));
-  out.commit();
+  engine::write_text(file, j.dump(1) + "\n");
 }
 
 void print_table(const report& r) {

@@ -6,19 +6,30 @@
 #include <bitpq/core/error.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace engine {
 
-/// The value of an option that counts something. Throws bad_params unless it is a whole number of at least `least`.
-inline std::size_t whole_number(const std::string& option, const std::string& value, std::size_t least = 1) {
+/// The value of an option that counts something. Throws bad_params unless it is a whole number in that range.
+inline std::size_t whole_number(const std::string& option, const std::string& value, std::size_t least = 1,
+                                std::optional<std::size_t> most = std::nullopt) {
   const bool digits = !value.empty() && value.size() < 19 && value.find_first_not_of("0123456789") == std::string::npos;
   const std::size_t result = digits ? std::stoul(value) : 0;
-  bitpq::require(digits && result >= least, bitpq::errc::bad_params, option, " ", value,
-                 " is not a whole number of at least ", least);
+  const bool inside = digits && result >= least && (!most || result <= *most);
+  const std::string range = most ? " from " + std::to_string(least) + " to " + std::to_string(*most)
+                                 : " of at least " + std::to_string(least);
+  bitpq::require(inside, bitpq::errc::bad_params, option, " ", value, " is not a whole number", range);
   return result;
+}
+
+/// What a report calls the commit that it measured: `./run` says so in the environment.
+inline std::string measured_commit() {
+  const char* const commit = std::getenv("BITPQ_COMMIT");
+  return commit != nullptr ? commit : "unknown";
 }
 
 /// A program's main(): --help prints `usage`; what run() throws is printed, and the program fails.

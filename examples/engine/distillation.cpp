@@ -148,7 +148,7 @@ void distil(const network& teacher, const image_source& calibration, const layer
   first.progress = run.progress;
   first.max_steps = 0;
   first.checkpoint = [&](const bitpq::network_checkpoint<float>& checkpoint) { begun = checkpoint; };
-  if (!go(first, compressed)) return;
+  if (compressed && !go(first, compressed)) return;
   bitpq::network_run<float> rest = run;
   if (rest.resume == nullptr && begun) rest.resume = &*begun;
   go(rest, tuned);

@@ -22,8 +22,8 @@ struct distillation_options {
 using student_visitor = std::function<void(student&, const bitpq::network_report&)>;
 
 /// bitpq::compress_network over the chosen layers of `teacher`. `compressed` sees the student when all layers are
-/// compressed and none is tuned, `tuned` as it is in the end; neither does where the run was cancelled before. A run
-/// that resumes compresses for the former too.
+/// compressed and none is tuned, also in a run that resumes; an empty one spares that pass. `tuned` sees it as it is in
+/// the end. Neither is called where the run was cancelled before.
 void distil(const network& teacher, const image_source& calibration, const layer_choice& chosen,
             const student_options& options, const distillation_options& tuning, const bitpq::network_params& params,
             const bitpq::network_run<float>& run, bitpq::executor_ref exec, const student_visitor& compressed,

@@ -5,8 +5,8 @@
 
 #include "engine/activations.hpp"
 #include "engine/image_folder.hpp"
+#include "engine/table_file.hpp"
 
-#include <fstream>
 #include <memory>
 
 namespace engine {
@@ -16,21 +16,15 @@ struct labelled_files {
   std::vector<std::size_t> labels;
 };
 
-/// The first two columns of a table with a line of headings: file, label. Throws io_failure, or corrupt_file with the
+/// The first two columns of a table with a line of headings: file, class. Throws io_failure, or corrupt_file with the
 /// line.
 inline labelled_files read_labels(const std::filesystem::path& csv) {
-  std::ifstream in(csv);
-  bitpq::require(in.is_open(), bitpq::errc::io_failure, csv.string(), " cannot be opened");
+  const std::vector<std::string> lines = lines_of(csv);
   labelled_files files;
-  std::string line;
-  std::getline(in, line);
-  while (std::getline(in, line)) {
-    const std::size_t comma = line.find(',');
-    const bool digit =
-        comma != std::string::npos && comma + 1 < line.size() && line[comma + 1] >= '0' && line[comma + 1] <= '9';
-    bitpq::require(digit, bitpq::errc::corrupt_file, csv.string(), ": no label in '", line, "'");
-    files.names.push_back(line.substr(0, comma));
-    files.labels.push_back(std::stoul(line.substr(comma + 1, 9)));
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    const std::vector<std::string> fields = fields_of(lines[i]);
+    files.labels.push_back(class_in(fields, 1, csv, i));
+    files.names.push_back(fields[0]);
   }
   return files;
 }

@@ -73,8 +73,8 @@ options parse(int argc, char** argv) {
 /// What compressing has come to.
 struct stage {
   bitpq::compressed_model<float> model;
-  std::vector<fashion_mnist::layer_result> layers;
-  double seconds = 0;  ///< of this stage
+  std::vector<fashion_mnist::layer_result> layers;  ///< none where another stage follows
+  double seconds = 0;                               ///< of this stage
 };
 
 stage compressed(const engine::network& teacher, bool preserve_outputs, const fashion_mnist::calibration_images& data,
@@ -105,13 +105,14 @@ std::array<stage, 2> distilled(const engine::network& teacher, const fashion_mni
   bitpq::network_run<float> run;
   run.progress = bars.callback();
   std::array<stage, 2> stages;
-  const auto see = [&](stage& to) {
-    return [&](engine::student& student, const bitpq::network_report& report) {
-      to = {engine::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
-    };
-  };
-  engine::distil(teacher, data.source(0, data.count), fashion_mnist::all_but_stem, {}, tuning, params, run, exec,
-                 see(stages[0]), see(stages[1]));
+  engine::distil(
+      teacher, data.source(0, data.count), fashion_mnist::all_but_stem, {}, tuning, params, run, exec,
+      [&](engine::student& student, const bitpq::network_report& report) {
+        stages[0] = {engine::model_of(student), {}, report.seconds};
+      },
+      [&](engine::student& student, const bitpq::network_report& report) {
+        stages[1] = {engine::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
+      });
   return stages;
 }
 #endif
@@ -132,8 +133,7 @@ void run(const options& o) {
   const calibration_images data{&train, o.calibration, o.heldout};
 
   demo_report report;
-  const char* const commit = std::getenv("BITPQ_COMMIT");
-  report.commit = commit != nullptr ? commit : "unknown";
+  report.commit = engine::measured_commit();
   report.isa = bitpq::to_string(bitpq::kernels<float>().target);
   report.threads = exec.concurrency();
   report.batch = o.batch;

@@ -2,7 +2,7 @@
 
 #include "fashion_mnist/report.hpp"
 
-#include <bitpq/io/atomic_file.hpp>
+#include "engine/write_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -19,12 +19,6 @@ std::string shape_of(const bitpq::layer_geometry& g) {
   if (g.type == bitpq::layer_geometry::kind::conv2d) text << ", " << g.kernel.h << "x" << g.kernel.w;
   if (g.conv.stride.h > 1) text << " /" << g.conv.stride.h;
   return text.str();
-}
-
-void write_text(const std::string& path, const std::string& text) {
-  bitpq::atomic_file file(path);
-  file.write(std::as_bytes(std::span(text)));
-  file.commit();
 }
 
 nlohmann::ordered_json layer_json(const layer_result& layer) {
@@ -163,7 +157,7 @@ void write_json(const demo_report& report, const std::string& path) {
   }
   for (const layer_result& layer : report.layers) json["layers"].push_back(layer_json(layer));
   for (const layer_result& layer : report.control_layers) json["control_layers"].push_back(layer_json(layer));
-  write_text(path, json.dump(2) + "\n");
+  engine::write_text(path, json.dump(2) + "\n");
 }
 
 void write_svg(const demo_report& report, const std::string& path) {
@@ -195,7 +189,7 @@ void write_svg(const demo_report& report, const std::string& path) {
   draw_sizes(picture, report, label_width);
   draw_errors(picture, report, label_width + panel_width + gap);
   picture.out << "</svg>\n";
-  write_text(path, picture.out.str());
+  engine::write_text(path, picture.out.str());
 }
 
 }  // namespace fashion_mnist

@@ -2,19 +2,11 @@
 
 #include "imagenet/options.hpp"
 
-#include <limits>
+#include "engine/command_line.hpp"
 
 namespace imagenet {
 
 namespace {
-
-std::size_t number(const std::string& name, const std::string& value, std::size_t least, std::size_t most) {
-  const bool digits = !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
-  const std::size_t result = digits ? std::stoul(value) : std::numeric_limits<std::size_t>::max();
-  bitpq::require(result >= least && result <= most, bitpq::errc::bad_params, name, " ", value,
-                 " is not a whole number from ", least, " to ", most);
-  return result;
-}
 
 bitpq::isa isa_of(const std::string& value) {
   const std::optional<bitpq::isa> isa = bitpq::parse_isa(value);
@@ -56,9 +48,9 @@ options parse(int argc, char** argv, const std::string& usage, bool on_codes) {
     else if (name == "--agree")
       o.agree = value();
     else if (name == "--resize")
-      o.resize = number(name, value(), input_side, 1 << 15);
+      o.resize = engine::whole_number(name, value(), input_side, 1 << 15);
     else if (name == "--threads")
-      o.threads = number(name, value(), 1, 1024);
+      o.threads = engine::whole_number(name, value(), 1, 1024);
     else if (name == "--isa" && on_codes)
       o.isa = isa_of(value());
     else if (name == "--precision" && on_codes)

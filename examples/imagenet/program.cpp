@@ -2,6 +2,7 @@
 
 #include "imagenet/program.hpp"
 
+#include "engine/command_line.hpp"
 #include "engine/image.hpp"
 #include "engine/progress_bar.hpp"
 #include "imagenet/image_list.hpp"
@@ -88,17 +89,13 @@ void run(const options& o, const classifier_factory& make) {
 }  // namespace
 
 int run_program(int argc, char** argv, const std::string& usage, bool on_codes, const classifier_factory& make) {
-  try {
+  return engine::run_program(argc, argv, usage.c_str(), [&] {
     const options o = parse(argc, argv, usage, on_codes);
     if (o.help)
       std::fputs(usage.c_str(), stdout);
     else
       run(o, make);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return 1;
-  }
-  return 0;
+  });
 }
 
 }  // namespace imagenet

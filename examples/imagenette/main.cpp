@@ -28,9 +28,8 @@ struct options {
 constexpr const char* usage =
     "usage: imagenette [--data DIR] [--out DIR] [--setting NAME]... [--seeds N] [--steps N] [--batch IMAGES]\n"
     "                  [--calibration IMAGES] [--images VALIDATION_IMAGES] [--threads N] [--no-paper] [--resume]\n"
-    "Settings: 9/4, 18/4, 36/8, quick-to-run; all of them unless some are named. --resume goes on where checkpoints "
-    "in\n"
-    "--out have stopped. The environment variable BITPQ_COMMIT is copied into the report.\n";
+    "Settings: 9/4, 18/4, 36/8, quick-to-run; all of them unless some are named. --resume: go on from the checkpoints\n"
+    "in --out. The environment variable BITPQ_COMMIT is copied into the report.\n";
 
 const imagenette::setting& setting_named(const std::string& name) {
   std::string names;
@@ -86,8 +85,7 @@ void run(const options& o) {
   const engine::answers teacher = engine::answers_of(data.teacher.net, data.evaluation, exec);
 
   imagenette::run_report report;
-  const char* const commit = std::getenv("BITPQ_COMMIT");
-  report.commit = commit != nullptr ? commit : "unknown";
+  report.commit = engine::measured_commit();
   report.threads = exec.concurrency();
   report.calibration_images = data.calibration.count;
   report.evaluation_images = data.evaluation.count;

@@ -2,7 +2,7 @@
 
 #include "imagenette/report.hpp"
 
-#include <bitpq/io/atomic_file.hpp>
+#include "engine/write_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -15,12 +15,6 @@ namespace imagenette {
 namespace {
 
 using json = nlohmann::ordered_json;
-
-void write_text(const std::filesystem::path& path, const std::string& text) {
-  bitpq::atomic_file file(path);
-  file.write(std::as_bytes(std::span(text)));
-  file.commit();
-}
 
 json trial_json(const trial_result& t) {
   json j{{"setting", t.setting},
@@ -106,7 +100,7 @@ void write_json(const run_report& report, const std::filesystem::path& file) {
          {"seconds", report.seconds},
          {"trials", json::array()}};
   for (const trial_result& t : report.trials) j["trials"].push_back(trial_json(t));
-  write_text(file, j.dump(2) + "\n");
+  engine::write_text(file, j.dump(2) + "\n");
 }
 
 void write_curve(const run_report& report, const std::filesystem::path& file) {
@@ -148,7 +142,7 @@ void write_curve(const run_report& report, const std::filesystem::path& file) {
     x += 60 + 6.5 * static_cast<double>(std::string_view(what).size());
   }
   out << "</svg>\n";
-  write_text(file, out.str());
+  engine::write_text(file, out.str());
 }
 
 }  // namespace imagenette

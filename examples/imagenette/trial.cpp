@@ -73,12 +73,10 @@ trial_result run_trial(const dataset& data, const engine::answers& teacher, cons
   result.ratio = 4 * static_cast<double>(data.teacher.parameters) / static_cast<double>(result.file_bytes);
   result.speed = measure_speed(student, data.teacher.net, data.evaluation);
   if (options.paper)
-    run_schedule(
-        data, schedule(sizes, true, options.steps, layers, seed), name + "-paper", true, seed, options, exec,
-        [](engine::student&, const bitpq::network_report&) {},
-        [&](engine::student& last, const bitpq::network_report&) {
-          result.paper = accuracy_of(last.net(), data, teacher, exec);
-        });
+    run_schedule(data, schedule(sizes, true, options.steps, layers, seed), name + "-paper", true, seed, options, exec,
+                 {}, [&](engine::student& last, const bitpq::network_report&) {
+                   result.paper = accuracy_of(last.net(), data, teacher, exec);
+                 });
   return result;
 }
 
