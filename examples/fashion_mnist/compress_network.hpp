@@ -32,10 +32,11 @@ struct calibration_images {
   }
 };
 
-/// A codeword is a 3 x 3 kernel, or four inputs of a 1 x 1 or linear layer; there are up to 256 of them.
+/// A codeword is two thirds of a 3 x 3 kernel, or four inputs of a 1 x 1 or linear layer; there are up to 256 of them.
 /// docs/adr/0009-demo-settings.md has the figures.
 inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry, bool preserve_outputs) {
   bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, geometry);
+  if (geometry.kernel.h == 3) params.block_size = 6;
   if (!preserve_outputs) {
     params.metric = bitpq::pq_metric::weights;
     params.refinement = {};

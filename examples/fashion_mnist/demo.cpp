@@ -20,7 +20,7 @@ struct options {
   std::string out = "build/demo";
   std::string data = "/usr/share/datasets/fashion-mnist";
   std::string teacher = DEMO_TEACHER;
-  std::size_t calibration = 2048, heldout = 512, images = 10000, batch = 100;
+  std::size_t calibration = 4096, heldout = 512, images = 10000, batch = 100;
   std::size_t finetune_steps = 300;
   std::uint64_t seed = 0;
   int threads = omp_get_max_threads();
