@@ -32,12 +32,18 @@ struct calibration_images {
   }
 };
 
-/// A codeword is two thirds of a 3 x 3 kernel, or four inputs of a 1 x 1 or linear layer; there are up to 256 of them.
-/// docs/adr/0009-demo-settings.md has the figures.
-inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry, bool preserve_outputs) {
+struct network_settings {
+  bool preserve_outputs = true;  ///< else plain k-means on the weights
+  std::size_t block = 6;         ///< elements of a codeword of 3 x 3 layers; docs/adr/0009-demo-settings.md has figures
+  std::uint64_t seed = 0;
+};
+
+/// Up to 256 codewords; of 1 x 1 and linear layers, of four inputs each.
+inline bitpq::pq_params params_of(const bitpq::layer_geometry& geometry, const network_settings& settings) {
   bitpq::pq_params params = bitpq::params_of(bitpq::preset::best, geometry);
-  if (geometry.kernel.h == 3) params.block_size = 6;
-  if (!preserve_outputs) {
+  if (geometry.kernel.h == 3) params.block_size = settings.block;
+  params.seed = settings.seed;
+  if (!settings.preserve_outputs) {
     params.metric = bitpq::pq_metric::weights;
     params.refinement = {};
     params.max_iterations = 100;
@@ -49,14 +55,10 @@ inline bitpq::pq_params settings_for(const bitpq::layer_geometry& geometry, bool
 inline bool all_but_stem(const engine::node& step) { return step.name != "conv1"; }
 
 /// Towards the teacher's outputs, or by plain k-means on the weights, at the same size.
-inline bitpq::network_params network_settings(bool preserve_outputs, std::uint64_t seed) {
+inline bitpq::network_params params_of(const network_settings& settings) {
   bitpq::network_params params;
-  params.layer = [=](std::size_t, const bitpq::network_layer& layer) {
-    bitpq::pq_params one = settings_for(layer.geometry, preserve_outputs);
-    one.seed = seed;
-    return one;
-  };
-  params.calibration.statistics = params.calibration.teacher_targets = preserve_outputs;
+  params.layer = [=](std::size_t, const bitpq::network_layer& layer) { return params_of(layer.geometry, settings); };
+  params.calibration.statistics = params.calibration.teacher_targets = settings.preserve_outputs;
   return params;
 }
 

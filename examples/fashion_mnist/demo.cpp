@@ -22,14 +22,16 @@ struct options {
   std::string teacher = DEMO_TEACHER;
   std::size_t calibration = 4096, heldout = 512, images = 10000, batch = 100;
   std::size_t finetune_steps = 300;
+  std::size_t block = 6;
   std::uint64_t seed = 0;
   int threads = omp_get_max_threads();
 };
 
 constexpr const char* usage =
     "usage: fashion_mnist_demo [--out DIR] [--data DIR] [--teacher FILE] [--calibration IMAGES]\n"
-    "                          [--heldout IMAGES] [--images TEST_IMAGES] [--batch IMAGES] [--seed N] [--threads N]\n"
-    "                          [--finetune-steps N] [--no-finetune]\n"
+    "                          [--heldout IMAGES] [--images TEST_IMAGES] [--batch IMAGES] [--block SIZE] [--seed N]\n"
+    "                          [--threads N] [--finetune-steps N] [--no-finetune]\n"
+    "--block: weights per codeword of 3 x 3 layers, 6 unless said; 9: smaller and faster, less accurate.\n"
     "The environment variable BITPQ_COMMIT is copied into the report, BITPQ_ISA forces an instruction set.\n";
 
 /// Throws bitpq::error for an option it does not know.
@@ -58,6 +60,8 @@ options parse(int argc, char** argv) {
       o.images = engine::whole_number(name, value, 1);
     else if (name == "--batch")
       o.batch = engine::whole_number(name, value, 1);
+    else if (name == "--block")
+      o.block = engine::whole_number(name, value, 1, 9);
     else if (name == "--finetune-steps")
       o.finetune_steps = engine::whole_number(name, value, 0);
     else if (name == "--seed")
@@ -77,15 +81,14 @@ struct stage {
   double seconds = 0;                               ///< of this stage
 };
 
-stage compressed(const engine::network& teacher, bool preserve_outputs, const fashion_mnist::calibration_images& data,
-                 std::uint64_t seed, bitpq::executor_ref exec) {
-  engine::network_progress bars(preserve_outputs ? "compressing" : "plain k-means");
+stage compressed(const engine::network& teacher, const fashion_mnist::network_settings& settings,
+                 const fashion_mnist::calibration_images& data, bitpq::executor_ref exec) {
+  engine::network_progress bars(settings.preserve_outputs ? "compressing" : "plain k-means");
   engine::student student(teacher, data.source(0, data.count), fashion_mnist::all_but_stem,
-                          {.correct_bias = preserve_outputs}, exec);
+                          {.correct_bias = settings.preserve_outputs}, exec);
   bitpq::network_run<float> run;
   run.progress = bars.callback();
-  const bitpq::network_report report =
-      bitpq::compress_network(student, fashion_mnist::network_settings(preserve_outputs, seed), run, exec);
+  const bitpq::network_report report = bitpq::compress_network(student, fashion_mnist::params_of(settings), run, exec);
   return {engine::model_of(student), fashion_mnist::results_of(student, report, data, exec), report.seconds};
 }
 
@@ -93,7 +96,7 @@ stage compressed(const engine::network& teacher, bool preserve_outputs, const fa
 /// Compressed towards the teacher's outputs, and that with codewords tuned on all training images.
 std::array<stage, 2> distilled(const engine::network& teacher, const fashion_mnist::calibration_images& data,
                                const options& o, bitpq::executor_ref exec) {
-  bitpq::network_params params = fashion_mnist::network_settings(true, o.seed);
+  bitpq::network_params params = fashion_mnist::params_of({true, o.block, o.seed});
   params.global_tuning.steps = o.finetune_steps;
   params.global_tuning.rate = bitpq::cosine_schedule{1e-3, o.finetune_steps, 0, o.finetune_steps / 10};
   engine::distillation_options tuning;
@@ -154,10 +157,10 @@ void run(const options& o) {
   }
 #endif
   if (student.layers.empty()) {
-    student = compressed(original.net, true, data, o.seed, exec);
+    student = compressed(original.net, {true, o.block, o.seed}, data, exec);
     report.compress_seconds = student.seconds;
   }
-  stage control = compressed(original.net, false, data, o.seed, exec);
+  stage control = compressed(original.net, {false, o.block, o.seed}, data, exec);
 
   const std::string file = o.out + "/student.safetensors", control_file = o.out + "/control.safetensors";
   bitpq::save_model(file, student.model);
