@@ -76,11 +76,11 @@ TEST_CASE("codewords that are stored in 8 bits are not rounded again") {
   const auto book =
       bitpq::codebook<float>::from_int8(std::vector<std::int8_t>{100, -7, 33, 1}, std::vector{0.5F}, 2, 2);
   const bitpq::pq_matrix<float> w(2, 2, book, bitpq::packed_codes(1, std::vector<std::uint16_t>{0, 1}));
-  const std::vector<float> x{127, 3};
+  const std::vector<float> x{255, 3};
   for_each_isa<float>([&](const bitpq::kernel_table<float>& k) {
     std::vector<float> y(2);
     gemm(prepacked_matrix<float>(w, k, precision::int8), {x.data(), 2, 1}, {y.data(), 2, 1}, {}, {}, gemm_path::int8);
-    CHECK(y == std::vector<float>{(100 * 127 - 7 * 3) / 2.0F, (33 * 127 + 1 * 3) / 2.0F});
+    CHECK(y == std::vector<float>{(100 * 255 - 7 * 3) / 2.0F, (33 * 255 + 1 * 3) / 2.0F});
   });
 }
 
