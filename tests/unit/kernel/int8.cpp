@@ -192,7 +192,8 @@ TEST_CASE("activations are rounded to even and leave their neighbours alone") {
         k.int8.quantize_rows(x.data() + 1, static_cast<std::ptrdiff_t>(n), {each.data(), shifted.data()}, rows.data(),
                              n + 1, 2, n);
         for (std::size_t i = 0; i < 2 * n; ++i)
-          REQUIRE(rows[i / n * (n + 1) + i % n] == shifted[i % n] + std::nearbyint(x[1 + i] * each[i % n]));
+          REQUIRE(rows[i / n * (n + 1) + i % n] ==
+                  static_cast<float>(shifted[i % n]) + std::nearbyint(x[1 + i] * each[i % n]));
         REQUIRE((rows[n] == 99 && rows[2 * n + 1] == 99));
       }
   });
