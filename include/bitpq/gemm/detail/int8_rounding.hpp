@@ -80,17 +80,19 @@ inline float int8_unit(const codeword_reach& reach, std::size_t columns) noexcep
   return unit;
 }
 
-/// The elements of a codeword in units, none beyond `most`. Inputs that have passed a ReLU have a mean, so that what a
-/// codeword's rounding errors e add up to counts beside each of them: minimises, by single changes from the nearest
-/// multiples, sum e^2 + r (sum e)^2, where r = 1 / (pi - 1) is mean^2 / variance of a rectified Gaussian.
+/// The elements of a codeword in units; beyond `most`, where only codewords that no row has are, they are cut off.
+/// Inputs that have passed a ReLU have a mean, so that what a codeword's rounding errors e add up to counts beside each
+/// of them: minimises, by single changes from the nearest multiples, sum e^2 + r (sum e)^2, where r = 1 / (pi - 1) is
+/// mean^2 / variance of a rectified Gaussian.
 inline void round_codeword(std::span<const float> values, float unit, std::int32_t most, std::span<std::int32_t> to) {
   constexpr float together = 0.467F;
+  const auto limit = static_cast<float>(most);
+  const auto in_units = [&](std::size_t i) { return unit > 0 ? std::clamp(values[i] / unit, -limit, limit) : 0.0F; };
+  const auto error = [&](std::size_t i) { return static_cast<float>(to[i]) - in_units(i); };
   float sum = 0;
-  const auto error = [&](std::size_t i) { return static_cast<float>(to[i]) - values[i] / unit; };
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const float units = unit > 0 ? std::nearbyint(values[i] / unit) : 0.0F;
-    to[i] = static_cast<std::int32_t>(std::clamp(units, static_cast<float>(-most), static_cast<float>(most)));
-    if (unit > 0) sum += error(i);
+    to[i] = static_cast<std::int32_t>(std::nearbyint(in_units(i)));
+    sum += error(i);
   }
   for (;;) {
     const std::int32_t step = sum > 0 ? -1 : 1;
