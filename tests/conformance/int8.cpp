@@ -25,10 +25,11 @@ using namespace bitpq_test;
 
 namespace {
 
-double largest(const std::vector<double>& v) {
-  double most = 0;
-  for (const double a : v) most = std::max(most, std::abs(a));
-  return most;
+/// The unit of elements whose bytes reach from the least of them, or zero, to the largest.
+double activation_unit(const std::vector<double>& v) {
+  const double low = std::min(0.0, *std::min_element(v.begin(), v.end()));
+  const double high = std::max(0.0, *std::max_element(v.begin(), v.end()));
+  return (high - low) / (low < 0 && high > 0 ? 254 : 255);
 }
 std::vector<double> absolute(std::vector<double> v) {
   for (double& a : v) a = std::abs(a);
@@ -39,7 +40,7 @@ std::vector<double> absolute(std::vector<double> v) {
 /// both times the row's scale; and the unit of the terms.
 struct weight_terms {
   explicit weight_terms(const bitpq::pq_matrix<float>& w)
-      : unit(largest(as_double(w.book().values())) / 127), sizes(w.rows() * w.cols()), counts(sizes.size()) {
+      : unit(prepack(w, precision::int8).int8().scale()), sizes(w.rows() * w.cols()), counts(sizes.size()) {
     for (std::size_t stage = 0; stage < w.format().stages; ++stage) {
       const std::vector<double> terms = absolute(as_double(decoded_stage(w, stage)));
       for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -54,10 +55,10 @@ struct weight_terms {
   std::vector<double> sizes, counts;
 };
 
-/// |y - W x| <= sx / 2 sum |w| + sw / 2 sum |x| + sx sw / 4 n over the n products of an output, with the units sx and
-/// sw = largest / 127, and a little for the last rounding to float.
+/// |y - W x| <= sx / 2 sum |w| + sw sum |x| + sx sw / 2 n over the n products of an output, with the units sx and sw,
+/// and a little for the last rounding to float.
 double bound(double sum_w, double sum_x, double n, double sx, double sw) {
-  return (sx / 2 * sum_w + sw / 2 * sum_x + sx * sw / 4 * n) * (1 + 1e-4);
+  return (sx / 2 * sum_w + sw * sum_x + sx * sw / 2 * n) * (1 + 1e-4);
 }
 
 struct product {
@@ -65,7 +66,10 @@ struct product {
       : n(columns),
         w(random_pq<float>(format, seed, bitpq::codeword_type::f32, scaled)),
         x(random_values<float>(format.cols * n, seed + 1)) {
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= static_cast<float>(1 + 100 * (i % n % 3));  // columns differ
+    for (std::size_t i = 0; i < x.size(); ++i) {  // columns differ, and some have no negative elements, or no others
+      x[i] *= static_cast<float>(1 + 100 * (i % n % 3));
+      if (i % n % 5 > 2) x[i] = i % n % 5 == 3 ? std::abs(x[i]) : -std::abs(x[i]);
+    }
   }
 
   [[nodiscard]] std::vector<float> run(const kernel_table<float>& k, layout of_x = layout::dense,
@@ -82,8 +86,9 @@ struct product {
     const std::vector<double> want = reference_product(as_double(decoded(w)), b, rows, cols, n);
     const weight_terms terms(w);
     for (std::size_t c = 0; c < n; ++c) {
-      double most_x = 0;
-      for (std::size_t i = 0; i < cols; ++i) most_x = std::max(most_x, b_size[i * n + c]);
+      std::vector<double> column(cols);
+      for (std::size_t i = 0; i < cols; ++i) column[i] = b[i * n + c];
+      const double sx = activation_unit(column);
       for (std::size_t r = 0; r < rows; ++r) {
         double sum_w = 0, sum_x = 0, count = 0;
         for (std::size_t i = 0; i < cols; ++i) {
@@ -91,7 +96,7 @@ struct product {
           sum_x += terms.counts[r * cols + i] * b_size[i * n + c];
           count += terms.counts[r * cols + i];
         }
-        REQUIRE(std::abs(y[r * n + c] - want[r * n + c]) <= bound(sum_w, sum_x, count, most_x / 127, terms.unit));
+        REQUIRE(std::abs(y[r * n + c] - want[r * n + c]) <= bound(sum_w, sum_x, count, sx, terms.unit));
       }
     }
   }
@@ -111,7 +116,10 @@ struct convolution {
         w(random_pq<float>({g.rows(), g.cols(), std::min(d, g.cols()), 50, 1, stages}, d, bitpq::codeword_type::f32,
                            stages > 1)),
         x(random_values<float>(batch * in * size.h * size.w, d + 1)) {
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= static_cast<float>(1 + i / (x.size() / batch));  // images differ
+    for (std::size_t i = 0; i < x.size(); ++i) {  // images differ, and the second has no negative elements
+      const std::size_t number = i / (x.size() / batch);
+      x[i] = (number == 1 ? std::abs(x[i]) : x[i]) * static_cast<float>(1 + number);
+    }
   }
 
   [[nodiscard]] std::vector<float> run(const kernel_table<float>& k, layout of_x = layout::dense,
@@ -134,7 +142,7 @@ struct convolution {
     const std::size_t each = x.size() / batch, map = y.size() / batch;
     for (std::size_t i = 0; i < y.size(); ++i) {
       const auto first = b.begin() + static_cast<std::ptrdiff_t>(i / map * each);
-      const double sx = largest({first, first + static_cast<std::ptrdiff_t>(each)}) / 127;
+      const double sx = activation_unit({first, first + static_cast<std::ptrdiff_t>(each)});
       REQUIRE(std::abs(y[i] - want[i]) <= bound(sum_w[i], sum_x[i], count[i], sx, terms.unit));
     }
   }
@@ -205,25 +213,65 @@ TEST_CASE("8-bit convolutions keep to the bound of their roundings, with the sam
 }
 
 TEST_CASE("the error on dense data is about what rounding gives") {
-  // Uniform in [-1, 1]: an element's variance is 1 / 3, that of its rounding (1 / 127)^2 / 12, for both operands alike.
-  const product p({64, 512, 8, 256, 1}, 66, 3);
-  const std::vector<double> want = reference_product(as_double(decoded(p.w)), as_double(p.x), 64, 512, 66);
+  // Uniform in [-1, 1], or rectified: the mean square is 1 / 3 of the weights, 1 / 3 or 1 / 6 of the inputs; that of a
+  // rounding is unit^2 / 12.
+  for (const bool rectified : {false, true}) {
+    INFO("rectified " << rectified);
+    product p({64, 512, 8, 256, 1}, 66, 3);
+    p.x = random_values<float>(p.x.size(), 4);
+    if (rectified)
+      for (float& v : p.x) v = std::max(v, 0.0F);
+    const double sx = rectified ? 1 / 255.0 : 1 / 127.0, sw = prepack(p.w, precision::int8).int8().scale();
+    CHECK(sw < 1 / 127.0);
+    const std::vector<double> want = reference_product(as_double(decoded(p.w)), as_double(p.x), 64, 512, 66);
+    const double expected = std::sqrt((sx * sx * (rectified ? 6 : 3) + sw * sw * 3) / 12);
+    for_each_isa<float>([&](const kernel_table<float>& k) {
+      const double error = relative_error(as_double(p.run(k)), want);
+      CHECK(error < 1.2 * expected);
+      CHECK(error > 0.8 * expected);
+    });
+  }
+}
+
+TEST_CASE("a few large weights cost the many others nothing") {
+  // Few enough blocks have the codeword with the large element for a unit that it exceeds four times.
+  const std::size_t rows = 24, d = 9, blocks = 30, cols = blocks * d - 4, n = 70;
+  std::vector<float> book = random_values<float>(20 * d, 1);
+  book[3] = 4;
+  book[d - 1] = -3;  // in a word that blocks share
+  std::vector<std::uint16_t> codes = random_codes<std::uint16_t>(rows * blocks, 19, 2);
+  for (std::uint16_t& code : codes) ++code;
+  for (const std::size_t at : {8U, 300U, 719U}) codes[at] = 0;
+  const bitpq::pq_matrix<float> w(rows, cols, bitpq::codebook<float>(book, 1, 20, d), bitpq::packed_codes(5, codes));
+  CHECK(prepack(w, precision::int8).int8().scale() <= 1.1F / 127);
+  const std::vector<float> x = random_values<float>(cols * n, 3);
+  const std::vector<double> want = reference_product(as_double(decoded(w)), as_double(x), rows, cols, n);
+  std::vector<float> first;
   for_each_isa<float>([&](const kernel_table<float>& k) {
-    const double error = relative_error(as_double(p.run(k)), want), expected = std::sqrt(2 * 3 / 12.0) / 127;
-    CHECK(error < 1.2 * expected);
-    CHECK(error > 0.8 * expected);
+    std::vector<float> y(rows * n);
+    gemm(prepacked_matrix<float>(w, k, precision::int8), {x.data(), cols, n}, {y.data(), rows, n}, {}, {},
+         gemm_path::int8);
+    CHECK(relative_error(as_double(y), want) < 0.0145);
+    if (first.empty()) first = y;
+    CHECK(y == first);
   });
 }
 
-TEST_CASE("8-bit products of whole numbers up to 127 are exact, epilogue and all") {
+TEST_CASE("8-bit products of whole numbers in units of one are exact, epilogue and all") {
+  // Codewords that are stored in 8 bits keep their unit. Columns are of -127 to 127, or of 0 to 255.
   const std::size_t rows = 23, cols = 45, n = 70, d = 9;
-  std::vector<float> book = random_integers<float>(2 * 20 * d, 1, 127), x = random_integers<float>(cols * n, 2, 127);
-  std::vector<float> scales(rows);
+  std::vector<std::int8_t> book;
+  for (const float v : random_integers<float>(20 * d, 1, 127)) book.push_back(static_cast<std::int8_t>(v));
+  std::vector<float> x = random_integers<float>(cols * n, 2, 127), scales(rows);
   for (std::size_t r = 0; r < rows; ++r) scales[r] = std::vector<float>{1, -2, 0.5F}[r % 3];
-  book[3] = 127;
-  for (std::size_t c = 0; c < n; ++c) x[c] = c % 2 == 0 ? 127.0F : -127.0F;
-  const bitpq::pq_matrix<float> w(rows, cols, bitpq::codebook<float>(book, 2, 20, d),
-                                  bitpq::packed_codes(5, random_codes(2 * rows * cols / d, 20, 3)), 2,
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (i % n % 3 == 1) x[i] = std::min(2 * std::abs(x[i]), 255.0F);
+  for (std::size_t c = 0; c < n; ++c) {
+    x[c] = c % 3 == 1 ? 255.0F : 127.0F;
+    x[n + c] = c % 3 == 1 ? 0.0F : -127.0F;
+  }
+  const bitpq::pq_matrix<float> w(rows, cols, bitpq::codebook<float>::from_int8(book, std::vector{1.0F}, 20, d),
+                                  bitpq::packed_codes(5, random_codes(rows * cols / d, 20, 3)), 1,
                                   bitpq::row_scales<float>(scales));
   const std::vector<float> bias = random_integers<float>(rows, 4), residual = random_integers<float>(rows * n, 5, 9999);
   std::vector<double> want = reference_product(as_double(decoded(w)), as_double(x), rows, cols, n);

@@ -71,7 +71,7 @@ class prepacked_matrix {
     return words_.empty() ? nullptr : words_.data() + b * format_.block_size * table_entries(format_.codewords);
   }
   /// The codewords in 8 bits; empty unless the layer may be computed so: int8 is allowed, T is float, and all stages
-  /// have no more than 133144 columns together.
+  /// have no more than 66311 columns together.
   [[nodiscard]] const detail::int8_book& int8() const noexcept { return int8_; }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {

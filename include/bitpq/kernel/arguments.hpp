@@ -36,7 +36,7 @@ inline constexpr std::size_t copy_slack = 64;
 struct copy_run {
   std::ptrdiff_t from;
   std::size_t to, length;
-  std::size_t image = 0;  ///< which factor to quantize by
+  std::size_t image = 0;  ///< which unit to quantize by
 };
 
 /// Where sums go, all strides in elements: y[r][c] = act(sums[r][c] * scale[r] + bias[r] + residual[r][c]). A null
@@ -85,6 +85,33 @@ struct int8_product {
   std::size_t ld;
   std::size_t rows, columns, blocks, d;
   bool accumulate;  ///< else sums are written only
+};
+
+/// The least and the largest of some elements and of zero; NaN both where one of them is not finite.
+struct int8_range {
+  float low = 0, high = 0;
+};
+
+/// How activations become bytes: x, in unit i, nearbyint(x * inverses[i]) + zeros[i].
+struct int8_units {
+  const float* inverses;
+  const std::int32_t* zeros;
+};
+
+/// A word of weights that a row has beside those of its codewords; `at` is the row of the packed panel it goes with.
+struct int8_word {
+  std::uint32_t row, at, weights;
+};
+
+/// A product of such words, in the order of their rows, with a packed panel: sums[(r - row) * ld + c] += row r times
+/// column c.
+struct int8_sparse_product {
+  const int8_word* extra;
+  std::size_t count, row;
+  const std::uint32_t* words;  ///< the panel, at stride ldw
+  std::size_t ldw;
+  std::int32_t* sums;
+  std::size_t ld, columns;
 };
 
 /// One block position of a codeword gradient, over n columns, whole vectors: code codes[i], i < count, is named by the

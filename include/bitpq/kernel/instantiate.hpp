@@ -32,15 +32,16 @@ constexpr code_kernels<T, Code> make_code_kernels() noexcept {
 template <class Arch>
 constexpr int8_kernels make_int8_kernels() noexcept {
   return {int8_vectors<Arch>::group,
-          int8_vectors<Arch>::zero_point,
-          &int8_limit<Arch>,
-          &int8_column_limits<Arch>,
+          int8_vectors<Arch>::subtrahend,
+          &int8_range_of<Arch>,
+          &int8_column_ranges<Arch>,
           &int8_quantize_runs<Arch>,
           &int8_quantize_rows<Arch>,
           &int8_copy_runs<Arch>,
           &int8_pack<Arch>,
           &int8_panel<Arch, std::uint8_t>,
           &int8_panel<Arch, std::uint16_t>,
+          &int8_sparse<Arch>,
           &int8_dequantize<Arch>};
 }
 

@@ -12,8 +12,10 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// The most columns of a matrix whose sums of products of elements from -127 to 127 fit 32 bits.
-inline constexpr std::size_t max_int8_cols = 0x7FFFFFFF / (127 * 127);
+/// What the magnitudes of a row's elements may add up to: times activations of up to 255 units that fits 32 bits.
+inline constexpr std::int32_t max_int8_row = 0x7FFFFFFF / 255;
+/// The most columns of a matrix whose elements, from -127 to 127, never add up to more.
+inline constexpr std::size_t max_int8_cols = max_int8_row / 127;
 
 /// Words of blocks of d elements, `group` elements a word: each block has `whole` words of its own, after which the
 /// rests of up to `share` blocks have one between them (share > 1), the first in the low bits.
@@ -39,6 +41,16 @@ struct word_layout {
   /// Words of a column of that many blocks.
   [[nodiscard]] constexpr std::size_t of_column(std::size_t blocks) const noexcept {
     return blocks * whole + (share > 1 ? ceil_div(blocks, share) : 0);
+  }
+  /// Where element i of block j lies in a column of `blocks` blocks: the word, and the element of it.
+  struct place {
+    std::size_t word, element;
+  };
+  [[nodiscard]] constexpr place of(std::size_t j, std::size_t i, std::size_t blocks) const noexcept {
+    const std::size_t first = j / share * share, before = j * whole + (share > 1 ? j / share : 0);
+    if (share == 1 || i < whole * group) return {before + i / group, i % group};
+    const std::size_t sharing = blocks - first < share ? blocks - first : share;
+    return {first * whole + first / share + sharing * whole, (j - first) * rest + i - whole * group};
   }
   /// Bits that a rest takes.
   [[nodiscard]] constexpr std::size_t rest_bits() const noexcept { return rest * (32 / group); }

@@ -2,7 +2,8 @@
 #pragma once
 
 // 8-bit products on 64-bit ARM: one instruction where the compiler may use the dot products of ARMv8.2, else multiplied
-// to 16 bits, where two products always fit, and added up in pairs.
+// to 16 bits, where two products always fit, and added up in pairs. Both operands are signed: packing takes 128 from
+// activations.
 
 #include <bitpq/kernel/int8_vectors.hpp>
 
@@ -17,7 +18,7 @@ inline namespace v1 {
 template <>
 struct int8_vectors<arch_of<isa::neon64>::type> {
   static constexpr std::size_t lanes = 4, group = 4;
-  static constexpr std::int32_t zero_point = 0;
+  static constexpr std::int32_t subtrahend = 128;
   using vec = int32x4_t;
   using floats = float32x4_t;
 
@@ -34,28 +35,30 @@ struct int8_vectors<arch_of<isa::neon64>::type> {
 #endif
   }
 
-  static BITPQ_FORCE_INLINE void pack(const std::int8_t* const* rows, std::size_t i, std::uint32_t* dst) noexcept {
-    const int8x8_t even = vzip1_s8(row(rows[0] + i), row(rows[2] + i)),
-                   odd = vzip1_s8(row(rows[1] + i), row(rows[3] + i));
-    vst1q_u32(dst, vreinterpretq_u32_s8(vcombine_s8(vzip1_s8(even, odd), vzip2_s8(even, odd))));
+  static BITPQ_FORCE_INLINE void pack(const std::uint8_t* const* rows, std::size_t i, std::uint32_t* dst) noexcept {
+    const uint8x8_t even = vzip1_u8(row(rows[0] + i), row(rows[2] + i)),
+                    odd = vzip1_u8(row(rows[1] + i), row(rows[3] + i));
+    const uint8x16_t columns = vcombine_u8(vzip1_u8(even, odd), vzip2_u8(even, odd));
+    vst1q_u32(dst, vreinterpretq_u32_u8(veorq_u8(columns, vdupq_n_u8(128))));
   }
   static BITPQ_FORCE_INLINE floats load(const float* p) noexcept { return vld1q_f32(p); }
   static BITPQ_FORCE_INLINE floats set(float v) noexcept { return vdupq_n_f32(v); }
-  static BITPQ_FORCE_INLINE void quantize(const float* x, floats inverse, std::int8_t* dst) noexcept {
-    const int16x4_t q = vqmovn_s32(vcvtnq_s32_f32(vmulq_f32(load(x), inverse)));
-    const int32x2_t bytes = vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(q, q)));
-    const std::int32_t four = vget_lane_s32(bytes, 0);
+  static BITPQ_FORCE_INLINE void quantize(const float* x, floats inverse, vec zero, std::uint8_t* dst) noexcept {
+    const int16x4_t q = vqmovn_s32(vaddq_s32(vcvtnq_s32_f32(vmulq_f32(load(x), inverse)), zero));
+    const uint32x2_t bytes = vreinterpret_u32_u8(vqmovun_s16(vcombine_s16(q, q)));
+    const std::uint32_t four = vget_lane_u32(bytes, 0);
     std::memcpy(dst, &four, lanes);
   }
-  static BITPQ_FORCE_INLINE void dequantize(vec sum, vec offset, floats scale, float* dst) noexcept {
-    vst1q_f32(dst, vmulq_f32(vcvtq_f32_s32(vsubq_s32(sum, offset)), scale));
+  static BITPQ_FORCE_INLINE void dequantize(vec sum, vec zero, vec weights, floats scale, float* dst) noexcept {
+    const vec rest = vmlsq_s32(sum, vsubq_s32(zero, vdupq_n_s32(subtrahend)), weights);
+    vst1q_f32(dst, vmulq_f32(vcvtq_f32_s32(rest), scale));
   }
 
  private:
-  static BITPQ_FORCE_INLINE int8x8_t row(const std::int8_t* p) noexcept {
-    std::int32_t four = 0;
+  static BITPQ_FORCE_INLINE uint8x8_t row(const std::uint8_t* p) noexcept {
+    std::uint32_t four = 0;
     std::memcpy(&four, p, lanes);
-    return vreinterpret_s8_s32(vdup_n_s32(four));
+    return vreinterpret_u8_u32(vdup_n_u32(four));
   }
 };
 

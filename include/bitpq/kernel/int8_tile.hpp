@@ -103,7 +103,42 @@ BITPQ_FORCE_INLINE void int8_columns(const int8_product<Code>& p) noexcept {
   int8_vectors_of<Arch, Vectors>(p);
 }
 
+/// The sums of a row stay in registers as long as words are its own.
+template <class Arch, std::size_t Vectors>
+BITPQ_FORCE_INLINE void sparse_vectors(const int8_sparse_product& p) noexcept {
+  using v8 = int8_vectors<Arch>;
+  for (std::size_t i = 0; i < p.count;) {
+    const std::uint32_t row = p.extra[i].row;
+    std::int32_t* const c = p.sums + (row - p.row) * p.ld;
+    typename v8::vec sum[1][Vectors];
+    BITPQ_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) sum[0][v] = v8::load(c + v * v8::lanes);
+    for (; i < p.count && p.extra[i].row == row; ++i)
+      int8_step<Arch>(sum, p.words + p.extra[i].at * p.ldw, [&](std::size_t) { return p.extra[i].weights; });
+    BITPQ_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) v8::store(c + v * v8::lanes, sum[0][v]);
+  }
+}
+
+/// Only as many vectors as hold columns.
+template <class Arch, std::size_t Vectors>
+BITPQ_FORCE_INLINE void sparse_columns(const int8_sparse_product& p) noexcept {
+  if constexpr (Vectors > 1) {
+    if (p.columns <= (Vectors - 1) * int8_vectors<Arch>::lanes) {
+      sparse_columns<Arch, Vectors - 1>(p);
+      return;
+    }
+  }
+  sparse_vectors<Arch, Vectors>(p);
+}
+
 }  // namespace detail
+
+/// See int8_sparse_product; modulo 2^32, whole vectors are written.
+template <class Arch>
+void int8_sparse(const int8_sparse_product& p) noexcept {
+  detail::sparse_columns<Arch, register_tile<Arch>::vectors>(p);
+}
 
 /// sums[r * ld + c] (+)= the product of row r of 8-bit weights with column c, modulo 2^32, for r < rows and c <
 /// columns; whole vectors are written. Weights: codeword codes[j * code_stride + r] of `book` in block j. See

@@ -7,11 +7,11 @@
 //
 //   lanes               columns of a vector, as many as of floats
 //   group               elements of a word, of 32 / group bits each
-//   zero_point          what packing adds to activations
+//   subtrahend          what packing takes from bytes
 //   dot(sum, x, w)      sum + the products of the elements of two words, modulo 2^32
-//   pack(rows, i, dst)  the words of columns i .. i + lanes, from `group` rows of activations
-//   quantize            round(x * inverse), halves to even, of `lanes` floats; where that is no number, anything
-//   dequantize          (sum - offset) * scale of `lanes` sums
+//   pack(rows, i, dst)  the words of columns i .. i + lanes, from `group` rows of bytes
+//   quantize            round(x * inverse) + zero, halves to even, of `lanes` floats; 0 to 255 unless x is no number
+//   dequantize          (sum - (zero - subtrahend) * weights) * scale of `lanes` sums
 
 #include <bitpq/kernel/simd.hpp>
 
@@ -26,7 +26,7 @@ struct int8_vectors;
 template <>
 struct int8_vectors<scalar_arch> {
   static constexpr std::size_t lanes = 1, group = 2;
-  static constexpr std::int32_t zero_point = 0;
+  static constexpr std::int32_t subtrahend = 0;
   using vec = std::uint32_t;
   using floats = float;
 
@@ -38,17 +38,19 @@ struct int8_vectors<scalar_arch> {
     return sum + static_cast<vec>(element(x) * element(w) + element(x >> 16) * element(w >> 16));
   }
 
-  static BITPQ_FORCE_INLINE void pack(const std::int8_t* const* rows, std::size_t i, std::uint32_t* dst) noexcept {
-    *dst = (static_cast<vec>(rows[0][i]) & 0xFFFFU) | static_cast<vec>(rows[1][i]) << 16;
+  static BITPQ_FORCE_INLINE void pack(const std::uint8_t* const* rows, std::size_t i, std::uint32_t* dst) noexcept {
+    *dst = static_cast<vec>(rows[0][i]) | static_cast<vec>(rows[1][i]) << 16;
   }
   static BITPQ_FORCE_INLINE floats load(const float* p) noexcept { return *p; }
   static BITPQ_FORCE_INLINE floats set(float v) noexcept { return v; }
-  static BITPQ_FORCE_INLINE void quantize(const float* x, floats inverse, std::int8_t* dst) noexcept {
+  static BITPQ_FORCE_INLINE void quantize(const float* x, floats inverse, vec zero, std::uint8_t* dst) noexcept {
     const float q = std::nearbyint(*x * inverse);
-    *dst = q >= -127.0F && q <= 127.0F ? static_cast<std::int8_t>(q) : std::int8_t{0};
+    *dst = q >= -255.0F && q <= 255.0F
+               ? static_cast<std::uint8_t>(static_cast<std::int32_t>(q) + static_cast<std::int32_t>(zero))
+               : std::uint8_t{0};
   }
-  static BITPQ_FORCE_INLINE void dequantize(vec sum, vec offset, floats scale, float* dst) noexcept {
-    *dst = static_cast<float>(static_cast<std::int32_t>(sum - offset)) * scale;
+  static BITPQ_FORCE_INLINE void dequantize(vec sum, vec zero, vec weights, floats scale, float* dst) noexcept {
+    *dst = static_cast<float>(static_cast<std::int32_t>(sum - zero * weights)) * scale;
   }
 
  private:

@@ -62,23 +62,24 @@ struct lookup_kernels {
 /// Kernels of 8-bit products, whose scalar type is float. See the templates of the same names with int8_ before them.
 struct int8_kernels {
   std::size_t group;        ///< elements of a word
-  std::int32_t zero_point;  ///< what packing adds to activations
+  std::int32_t subtrahend;  ///< what packing takes from bytes
 
-  float (*limit)(const float* src, std::ptrdiff_t step, std::size_t n, float limit) noexcept;
-  void (*column_limits)(const float* src, std::ptrdiff_t row_stride, std::size_t rows, std::size_t columns,
-                        float* limits) noexcept;
+  int8_range (*range)(const float* src, std::ptrdiff_t step, std::size_t n, int8_range so_far) noexcept;
+  void (*column_ranges)(const float* src, std::ptrdiff_t row_stride, std::size_t rows, std::size_t columns, float* lows,
+                        float* highs) noexcept;
   void (*quantize_runs)(const float* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count,
-                        const float* inverses, std::int8_t* dst) noexcept;
-  void (*quantize_rows)(const float* src, std::ptrdiff_t row_stride, const float* inverses, std::int8_t* dst,
+                        const int8_units& units, std::uint8_t* dst) noexcept;
+  void (*quantize_rows)(const float* src, std::ptrdiff_t row_stride, const int8_units& units, std::uint8_t* dst,
                         std::size_t ld, std::size_t rows, std::size_t n) noexcept;
-  void (*copy_runs)(const std::int8_t* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs,
-                    std::size_t count, std::int8_t* dst, std::size_t ld) noexcept;
-  void (*pack)(const std::int8_t* src, std::size_t ld, std::size_t depth, std::size_t d, std::size_t columns,
+  void (*copy_runs)(const std::uint8_t* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs,
+                    std::size_t count, std::uint8_t* dst, std::size_t ld) noexcept;
+  void (*pack)(const std::uint8_t* src, std::size_t ld, std::size_t depth, std::size_t d, std::size_t columns,
                std::uint32_t* words, std::size_t ldw) noexcept;
   void (*panel8)(const int8_product<std::uint8_t>& p) noexcept;
   void (*panel16)(const int8_product<std::uint16_t>& p) noexcept;
+  void (*sparse)(const int8_sparse_product& p) noexcept;
   void (*dequantize)(const std::int32_t* sums, std::size_t ld, std::size_t rows, std::size_t columns,
-                     const std::int32_t* offsets, const float* scales, float* dst) noexcept;
+                     const std::int32_t* weights, const std::int32_t* zeros, const float* scales, float* dst) noexcept;
 
   /// The micro-kernel for that width of code.
   void panel(const int8_product<std::uint8_t>& p) const noexcept { panel8(p); }

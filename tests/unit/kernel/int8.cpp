@@ -14,6 +14,7 @@
 
 using bitpq::copy_run;
 using bitpq::int8_kernels;
+using bitpq::int8_word;
 using bitpq::kernel_table;
 using bitpq::word_layout;
 using namespace bitpq_test;
@@ -25,6 +26,11 @@ std::vector<std::int8_t> random_bytes(std::size_t n, std::uint64_t seed) {
   std::vector<std::int8_t> bytes;
   for (const std::int32_t v : values) bytes.push_back(static_cast<std::int8_t>(v - 127));
   return bytes;
+}
+
+std::vector<std::uint8_t> random_activations(std::size_t n, std::uint64_t seed) {
+  const std::vector<std::int32_t> values = random_codes<std::int32_t>(n, 256, seed);
+  return {values.begin(), values.end()};
 }
 
 /// Codewords of d bytes as the kernels read them.
@@ -44,7 +50,8 @@ void check_product(const kernel_table<float>& table, std::size_t rows, std::size
   INFO(rows << " rows, " << columns << " columns, " << blocks << " blocks of " << d << " less " << cut);
   const int8_kernels& k = table.int8;
   const std::size_t words = 37, depth = blocks * d - cut, ld = table.panel, code_stride = rows + 3;
-  const std::vector<std::int8_t> book = random_bytes(words * d, d), x = random_bytes(depth * ld, rows + depth);
+  const std::vector<std::int8_t> book = random_bytes(words * d, d);
+  const std::vector<std::uint8_t> x = random_activations(depth * ld, rows + depth);
   const std::vector<Code> codes = random_codes<Code>(blocks * code_stride, words, d);
   const std::vector<std::uint32_t> left = words_of(k, book, d);
   std::vector<std::uint32_t> right(word_layout(k.group, d).of_column(blocks) * ld);
@@ -57,7 +64,7 @@ void check_product(const kernel_table<float>& table, std::size_t rows, std::size
       std::int32_t want = accumulate ? 5 : 0;
       for (std::size_t i = 0; i < blocks * d; ++i) {
         const std::int32_t weight = book[codes[i / d * code_stride + r] * d + i % d];
-        want += weight * (k.zero_point + (i < depth ? x[i * ld + c] : 0));
+        if (i < depth) want += weight * (x[i * ld + c] - k.subtrahend);
       }
       REQUIRE(sums[r * ld + c] == want);
     }
@@ -82,7 +89,52 @@ TEST_CASE("8-bit products are exact for any block size, rows and columns") {
   });
 }
 
-TEST_CASE("the largest element is found wherever it lies") {
+TEST_CASE("words that rows have of their own are added to their sums") {
+  for_each_isa<float>([](const kernel_table<float>& k) {
+    const std::size_t rows = 9, depth = 12, ld = k.panel;
+    const std::vector<std::uint8_t> x = random_activations(depth * ld, 1);
+    std::vector<std::uint32_t> right(depth / k.int8.group * ld);
+    k.int8.pack(x.data(), ld, depth, depth, ld, right.data(), ld);
+    const std::vector<std::int8_t> weights = random_bytes(5 * k.int8.group, 2);
+    const std::vector<std::uint32_t> words = words_of(k.int8, weights, k.int8.group);
+    const int8_word extra[] = {
+        {21, 2, words[0]}, {23, 0, words[1]}, {23, 0, words[2]}, {23, 1, words[3]}, {28, 2, words[4]}};
+    for (std::size_t columns = 1; columns <= k.panel; ++columns) {
+      std::vector<std::int32_t> sums(rows * ld, 5);
+      k.int8.sparse({extra, 5, 20, right.data(), ld, sums.data(), ld, columns});
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < columns; ++c) {
+          std::int32_t want = 5;
+          for (std::size_t e = 0; e < 5; ++e)
+            for (std::size_t i = 0; extra[e].row == 20 + r && i < k.int8.group; ++i)
+              want +=
+                  weights[e * k.int8.group + i] * (x[(extra[e].at * k.int8.group + i) * ld + c] - k.int8.subtrahend);
+          REQUIRE(sums[r * ld + c] == want);
+        }
+    }
+  });
+}
+
+TEST_CASE("an element of a block lies where packing puts it") {
+  for (const std::size_t group : {2U, 4U})
+    for (std::size_t d = 1; d <= 20; ++d)
+      for (std::size_t blocks = 1; blocks <= 9; ++blocks) {
+        const word_layout layout(group, d);
+        std::vector<int> taken(layout.of_column(blocks) * group);
+        for (std::size_t j = 0; j < blocks; ++j)
+          for (std::size_t i = 0; i < d; ++i) {
+            const word_layout::place at = layout.of(j, i, blocks);
+            REQUIRE(at.word < layout.of_column(blocks));
+            REQUIRE(++taken[at.word * group + at.element] == 1);
+          }
+      }
+  // Four blocks of 9: two words each, and one that they share; then what is left of a fifth.
+  const word_layout shared(4, 9);
+  CHECK((shared.of(1, 0, 5).word == 2 && shared.of(1, 8, 5).word == 8 && shared.of(1, 8, 5).element == 1));
+  CHECK((shared.of(4, 7, 5).word == 10 && shared.of(4, 8, 5).word == 11 && shared.of(4, 8, 5).element == 0));
+}
+
+TEST_CASE("the range of elements is found wherever they lie") {
   for_each_isa<float>([](const kernel_table<float>& k) {
     for (std::size_t n = 1; n <= 70; ++n)
       for (const std::ptrdiff_t step : {1, 2, -1}) {
@@ -94,44 +146,54 @@ TEST_CASE("the largest element is found wherever it lies") {
           const auto at = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(origin) +
                                                    step * static_cast<std::ptrdiff_t>(n * 7 / 9));
           x[at] = extreme;
-          const float limit = k.int8.limit(x.data() + origin, step, n, 2.0F);
-          REQUIRE((std::isfinite(extreme) ? limit == 3.0F : std::isnan(limit)));
-          std::vector<float> limits(n, 0.5F);
-          k.int8.column_limits(x.data(), static_cast<std::ptrdiff_t>(n), 2, n, limits.data());
+          const bitpq::int8_range range = k.int8.range(x.data() + origin, step, n, {-2.0F, 1.5F});
+          if (std::isfinite(extreme))
+            REQUIRE((range.low == std::min(extreme, -2.0F) && range.high == std::max(extreme, 1.5F)));
+          else
+            REQUIRE((std::isnan(range.low) && std::isnan(range.high)));
+          std::vector<float> lows(n, -0.25F), highs(n, 0.5F);
+          k.int8.column_ranges(x.data(), static_cast<std::ptrdiff_t>(n), 2, n, lows.data(), highs.data());
           for (std::size_t c = 0; c < n; ++c) {
-            const float a = std::abs(x[c]), b = std::abs(x[n + c]);
+            const float a = x[c], b = x[n + c];
             if (std::isfinite(a) && std::isfinite(b))
-              REQUIRE(limits[c] == std::max({0.5F, a, b}));
+              REQUIRE((lows[c] == std::min({-0.25F, a, b}) && highs[c] == std::max({0.5F, a, b})));
             else
-              REQUIRE(std::isnan(limits[c]));
+              REQUIRE((std::isnan(lows[c]) && std::isnan(highs[c])));
           }
         }
-        REQUIRE(k.int8.limit(quiet.data() + origin, step, n, 2.0F) == 2.0F);
+        const bitpq::int8_range range = k.int8.range(quiet.data() + origin, step, n, {-2.0F, 2.0F});
+        REQUIRE((range.low == -2.0F && range.high == 2.0F));
       }
   });
 }
 
 TEST_CASE("activations are rounded to even and leave their neighbours alone") {
   const float inverses[] = {1.0F, 2.0F};
+  const std::int32_t zeros[] = {64, 128};
   for_each_isa<float>([&](const kernel_table<float>& k) {
     for (std::size_t n = 1; n <= 70; ++n)
       for (const std::ptrdiff_t step : {1, 2, 3}) {
         std::vector<float> x(3 * n);
         for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 253) / 2 - 63.25F;
         x[0] = not_a_number;
-        std::vector<std::int8_t> to(2 * n + 2, 99);
+        std::vector<std::uint8_t> to(2 * n + 2, 99);
         const copy_run runs[] = {{0, 0, n, 0}, {0, n + 1, n, 1}};
-        k.int8.quantize_runs(x.data(), step, runs, 2, inverses, to.data());
+        k.int8.quantize_runs(x.data(), step, runs, 2, {inverses, zeros}, to.data());
         for (std::size_t i = 1; i < n; ++i) {
-          REQUIRE(to[i] == std::nearbyint(x[i * static_cast<std::size_t>(step)]));
-          REQUIRE(to[n + 1 + i] == std::nearbyint(2 * x[i * static_cast<std::size_t>(step)]));
+          REQUIRE(to[i] == 64 + std::nearbyint(x[i * static_cast<std::size_t>(step)]));
+          REQUIRE(to[n + 1 + i] == 128 + std::nearbyint(2 * x[i * static_cast<std::size_t>(step)]));
         }
         REQUIRE((to[n] == 99 && to[2 * n + 1] == 99));
         const std::vector<float> each = random_values<float>(n, n);
-        std::vector<std::int8_t> rows(2 * (n + 1), 99);
-        k.int8.quantize_rows(x.data() + 1, static_cast<std::ptrdiff_t>(n), each.data(), rows.data(), n + 1, 2, n);
+        const std::vector<std::int32_t> zero_of = random_codes<std::int32_t>(n, 120, n);
+        std::vector<std::int32_t> shifted(zero_of);
+        for (std::int32_t& zero : shifted) zero += 64;
+        std::vector<std::uint8_t> rows(2 * (n + 1), 99);
+        k.int8.quantize_rows(x.data() + 1, static_cast<std::ptrdiff_t>(n), {each.data(), shifted.data()}, rows.data(),
+                             n + 1, 2, n);
         for (std::size_t i = 0; i < 2 * n; ++i)
-          REQUIRE(rows[i / n * (n + 1) + i % n] == std::nearbyint(x[1 + i] * each[i % n]));
+          REQUIRE(rows[i / n * (n + 1) + i % n] ==
+                  static_cast<float>(shifted[i % n]) + std::nearbyint(x[1 + i] * each[i % n]));
         REQUIRE((rows[n] == 99 && rows[2 * n + 1] == 99));
       }
   });
@@ -139,10 +201,10 @@ TEST_CASE("activations are rounded to even and leave their neighbours alone") {
 
 TEST_CASE("runs of bytes are copied, and sums turned into floats") {
   for_each_isa<float>([](const kernel_table<float>& k) {
-    const std::vector<std::int8_t> from = random_bytes(400, 1);
+    const std::vector<std::uint8_t> from = random_activations(400, 1);
     const copy_run runs[] = {{3, 0, 5}, {100, 5, 40}, {7, 45, 70}};
     const std::size_t offsets[] = {0, 17};
-    std::vector<std::int8_t> to(2 * 120 + bitpq::copy_slack);
+    std::vector<std::uint8_t> to(2 * 120 + bitpq::copy_slack);
     k.int8.copy_runs(from.data(), offsets, 2, runs, 3, to.data(), 120);
     for (std::size_t row = 0; row < 2; ++row)
       for (const copy_run& run : runs)
@@ -152,12 +214,12 @@ TEST_CASE("runs of bytes are copied, and sums turned into floats") {
     const std::size_t rows = 3, ld = 2 * k.lanes;
     const std::vector<std::int32_t> sums = random_codes<std::int32_t>(rows * ld, 1U << 30, 2);
     const std::vector<float> scales = random_values<float>(ld, 3);
-    const std::int32_t shifts[] = {5, -7, std::numeric_limits<std::int32_t>::min()};
+    const std::int32_t weights[] = {5, -700, 1 << 22};
+    const std::vector<std::int32_t> zeros = random_codes<std::int32_t>(ld, 256, 4);
     std::vector<float> y(rows * ld);
-    k.int8.dequantize(sums.data(), ld, rows, ld, shifts, scales.data(), y.data());
+    k.int8.dequantize(sums.data(), ld, rows, ld, weights, zeros.data(), scales.data(), y.data());
     for (std::size_t i = 0; i < y.size(); ++i) {
-      const auto sum =
-          static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[i]) - static_cast<std::uint32_t>(shifts[i / ld]));
+      const std::int32_t sum = sums[i] - (zeros[i % ld] - k.int8.subtrahend) * weights[i / ld];
       REQUIRE(y[i] == static_cast<float>(sum) * scales[i % ld]);
     }
   });

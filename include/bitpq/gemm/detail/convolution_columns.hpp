@@ -64,6 +64,8 @@ struct exact_packing {
   exact_packing(const kernel_table<T>& table) noexcept  // NOLINT(google-explicit-constructor): kernels are a packing
       : kernels(&table) {}
 
+  /// What pads an image.
+  [[nodiscard]] static T zero(std::size_t /*image*/) noexcept { return T{0}; }
   void gather(const T* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count, T* dst) const noexcept {
     kernels->gather_runs(src, step, runs, count, dst);
   }
@@ -178,14 +180,12 @@ class convolution_columns {
 
   /// Finds the runs of columns column .. column + n.
   void locate(workspace& memory, std::size_t column, std::size_t n) const noexcept {
-    if (!direct_) {
-      std::fill_n(memory.window, memory.window_size, element{0});
+    if (!direct_)
       for (std::size_t y = 0; y < g_.kernel.h; ++y)
         for (std::size_t x = 0; x < g_.kernel.w; ++x)
           memory.taps[y * g_.kernel.w + x] =
               (memory.down.phase(y) * memory.right.period + memory.right.phase(x)) * memory.plane +
               memory.down.shift(y) * memory.width + memory.right.shift(x);
-    }
     std::size_t window_row = 0;
     for (std::size_t lane = 0; lane < n;) {
       const std::size_t image = (column + lane) / (out_.h * out_.w), pixel = (column + lane) % (out_.h * out_.w);
@@ -229,6 +229,7 @@ class convolution_columns {
     for (std::size_t down = 0; down < memory.down.period; ++down)
       for (std::size_t right = 0; right < memory.right.period; ++right) {
         const std::size_t plane = (down * memory.right.period + right) * memory.plane;
+        std::fill_n(memory.window + plane + window_row * memory.width, rows * memory.width, packing_.zero(image));
         for (std::size_t r = 0; r < rows; ++r)
           see_row(memory, image, memory.down.element(down, first + r), right, left, columns,
                   plane + (window_row + r) * memory.width);

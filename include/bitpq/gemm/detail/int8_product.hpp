@@ -2,7 +2,8 @@
 #pragma once
 
 // Products in 8 bits: activations are rounded as they are packed, each column (or image) in a unit of its own that its
-// largest element decides; sums are whole numbers, the same for any instruction set; and become floats at the store.
+// least and largest elements decide; sums are whole numbers, the same for any instruction set; and become floats at the
+// store.
 
 #include <bitpq/core/nchw_view.hpp>
 #include <bitpq/gemm/detail/convolution_columns.hpp>
@@ -17,7 +18,7 @@ namespace detail {
 /// Codes whose codewords are rounded to 8 bits. The panel is packed into words once for all stages.
 class int8_weights {
  public:
-  using input = std::int8_t;
+  using input = std::uint8_t;
   using sum = std::int32_t;
   using work = std::uint32_t;
 
@@ -36,14 +37,20 @@ class int8_weights {
   /// Packing, which rounds to words.
   [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 32; }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
-    return end_of_run(w_->format(), k0, blocks_each());
+    return end_of_run(w_->format(), k0, int8_book::blocks_each(w_->format()));
   }
-  [[nodiscard]] std::size_t max_depth() const noexcept { return blocks_each() * w_->format().block_size; }
-  [[nodiscard]] std::size_t work_size() const noexcept { return layout().of_column(blocks_each()) * panel(); }
+  [[nodiscard]] std::size_t max_depth() const noexcept {
+    return int8_book::blocks_each(w_->format()) * w_->format().block_size;
+  }
+  [[nodiscard]] std::size_t work_size() const noexcept {
+    const word_layout layout(kernels().int8.group, w_->format().block_size);
+    return layout.of_column(int8_book::blocks_each(w_->format())) * panel();
+  }
 
   void add(const weight_range& at, const panel_product<input, sum>& to, work* words) const noexcept {
     const code_format& format = w_->format();
     const std::size_t d = format.block_size, first = at.k0 / d, depth = at.k1 - at.k0;
+    const std::span<const int8_word> extra = w_->int8().extra(at.k0, at.row, at.rows);
     w_->with_codes(first, at.row, [&]<class Code>(const Code* codes) {
       for (std::size_t c = 0; c < to.columns; c += panel()) {
         const std::size_t columns = (std::min)(panel(), to.columns - c);
@@ -53,56 +60,59 @@ class int8_weights {
                                                   codes + format.position(stage, 0) * w_->code_stride(),
                                                   w_->code_stride(), words, panel(), to.sums + c, to.ld, at.rows,
                                                   columns, ceil_div(depth, d), d, to.accumulate || stage > 0});
+        kernels().int8.sparse({extra.data(), extra.size(), at.row, words, panel(), to.sums + c, to.ld, columns});
       }
     });
   }
 
  private:
-  /// Columns of a run: the packed panel is to stay in the first-level cache.
-  static constexpr std::size_t depth_target = 288;
-
-  [[nodiscard]] std::size_t blocks_each() const noexcept { return blocks_of(w_->format(), depth_target); }
-  [[nodiscard]] word_layout layout() const noexcept { return {kernels().int8.group, w_->format().block_size}; }
-
   const prepacked_matrix<float>* w_;
 };
 
-/// The units of columns or images, from their largest elements. One with NaN or infinity in it comes to NaN all over;
+/// The units of columns or images, from their least and largest elements: bytes 0 to 255 reach from the one to the
+/// other, and zero is one of them, so that it stays exact. A column with NaN or infinity in it comes to NaN all over;
 /// one that is all but zero (below 1e-36) counts as zero.
-class int8_scales {
+class activation_units {
  public:
-  explicit int8_scales(std::size_t count) : count_(count), memory_(2 * round_up(count, lanes) * sizeof(float)) {
-    std::fill_n(limits(), count_, 0.0F);
+  explicit activation_units(std::size_t count)
+      : count_(count), stride_(round_up(count, lanes)), memory_(3 * stride_ * sizeof(float)) {
+    std::fill_n(lows(), count_, 0.0F);
+    std::fill_n(highs(), count_, 0.0F);
   }
 
-  /// Where the largest elements go before `settle`.
-  [[nodiscard]] float* limits() noexcept { return reinterpret_cast<float*>(memory_.data()); }
-  /// From largest elements to inverses() and scales(), the latter times the unit of the weights.
+  /// Where ranges go before `settle`; they begin as zero.
+  [[nodiscard]] float* lows() noexcept { return reinterpret_cast<float*>(memory_.data()); }
+  [[nodiscard]] float* highs() noexcept { return lows() + stride_; }
+  /// From ranges to units() and scales(), the latter times the unit of the weights.
   void settle(float unit) noexcept {
     for (std::size_t i = 0; i < count_; ++i) {
-      const float limit = limits()[i];
-      const bool usable = limit >= 1e-36F && limit <= (std::numeric_limits<float>::max)();
-      mutable_scales()[i] = usable ? limit / 127 * unit : limit - limit;
-      limits()[i] = usable ? 127 / limit : 0.0F;
+      const float low = lows()[i], high = highs()[i], largest = (std::max)(-low, high);
+      const bool usable = largest >= 1e-36F && largest <= (std::numeric_limits<float>::max)();
+      // Where both ends are rounded there is one step less, so that they never reach 256.
+      const float steps = low < 0 && high > 0 ? 127 : 127.5F, half = high / 2 - low / 2;
+      const float inverse = usable ? steps / half : 0.0F;
+      zero()[i] = usable ? static_cast<std::int32_t>(std::nearbyint(-low * inverse)) : 0;
+      lows()[i] = inverse;
+      highs()[i] = usable ? half / steps * unit : largest - largest;
     }
   }
-  [[nodiscard]] const float* inverses() noexcept { return limits(); }
-  [[nodiscard]] const float* scales() noexcept { return mutable_scales(); }
+  [[nodiscard]] int8_units units() noexcept { return {lows(), zero()}; }
+  [[nodiscard]] const float* scales() noexcept { return highs(); }
 
  private:
   static constexpr std::size_t lanes = buffer_alignment / sizeof(float);
-  [[nodiscard]] float* mutable_scales() noexcept { return limits() + round_up(count_, lanes); }
+  [[nodiscard]] std::int32_t* zero() noexcept { return reinterpret_cast<std::int32_t*>(lows() + 2 * stride_); }
 
-  std::size_t count_;
+  std::size_t count_, stride_;
   scratch memory_;
 };
 
-/// Packs 8-bit columns from a reader of exact ones; inverses[c] is column c's.
+/// Packs 8-bit columns, each in its own unit, from a reader of exact ones.
 template <class Reader>
 struct int8_reader {
   const kernel_table<float>& kernels;
   const Reader& exact;
-  const float* inverses;
+  int8_units units;
 
   struct workspace {
     float* values;
@@ -112,12 +122,13 @@ struct int8_reader {
     return {memory.take<float>(rows_each * panel + copy_slack), exact.cut(memory, panel)};
   }
   void pack(workspace& memory, std::size_t group, std::size_t k0, std::size_t k1, std::size_t column, std::size_t n,
-            std::int8_t* dst, std::size_t ld) const noexcept {
+            std::uint8_t* dst, std::size_t ld) const noexcept {
+    const int8_units here{units.inverses + column, units.zeros + column};
     for (std::size_t k = k0; k < k1; k += rows_each) {
       const std::size_t rows = (std::min)(rows_each, k1 - k);
       exact.pack(memory.reading, group, k, k + rows, column, n, memory.values, ld);
-      kernels.int8.quantize_rows(memory.values, static_cast<std::ptrdiff_t>(ld), inverses + column, dst + (k - k0) * ld,
-                                 ld, rows, n);
+      kernels.int8.quantize_rows(memory.values, static_cast<std::ptrdiff_t>(ld), here, dst + (k - k0) * ld, ld, rows,
+                                 n);
     }
   }
 
@@ -131,6 +142,7 @@ struct int8_store {
   const prepacked_matrix<float>& w;
   const Store& store;
   const float* scales;
+  const std::int32_t* zeros;
   std::size_t rows_per_group;
   std::size_t image;  ///< columns of an image; 1 where each column has a unit of its own
 
@@ -138,11 +150,15 @@ struct int8_store {
                   const std::int32_t* sums, std::size_t ld) const noexcept {
     constexpr std::size_t widest = 256, rows_each = 8;  // as wide as four panels of the widest vectors
     float values[rows_each * widest], units[widest] = {};
-    for (std::size_t lane = 0; lane < n; ++lane) units[lane] = scales[(column + lane) / image];
-    const std::int32_t* const offsets = w.int8().offsets() + group * rows_per_group;
+    std::int32_t zero[widest] = {};
+    for (std::size_t lane = 0; lane < n; ++lane) {
+      units[lane] = scales[(column + lane) / image];
+      zero[lane] = zeros[(column + lane) / image];
+    }
+    const std::int32_t* const weights = w.int8().sums() + group * rows_per_group;
     for (const std::size_t end = row + rows; row < end; row += rows_each, sums += rows_each * ld) {
       const std::size_t count = (std::min)(rows_each, end - row);
-      w.kernels().int8.dequantize(sums, ld, count, n, offsets + row, units, values);
+      w.kernels().int8.dequantize(sums, ld, count, n, weights + row, zero, units, values);
       store(group, row, count, column, n, values, ld);
     }
   }
@@ -153,21 +169,25 @@ template <class Reader, class Store>
 void multiply_int8(const prepacked_matrix<float>& w, const matrix_view<const float>& x, const Reader& reader,
                    const Store& store, executor_ref exec) {
   const kernel_table<float>& kernels = w.kernels();
-  int8_scales scales(x.cols());
-  float* const limits = scales.limits();
+  activation_units all(x.cols());
+  float *const lows = all.lows(), *const highs = all.highs();
   constexpr std::size_t columns_each = 64;
   exec.bulk(ceil_div(x.cols(), columns_each), [&](std::size_t /*worker*/, std::size_t task) {
     const std::size_t first = task * columns_each, n = (std::min)(columns_each, x.cols() - first);
-    if (x.stride(1) == 1)
-      kernels.int8.column_limits(&x(0, first), x.stride(0), x.rows(), n, limits + first);
-    else
-      for (std::size_t c = first; c < first + n; ++c)
-        limits[c] = kernels.int8.limit(&x(0, c), x.stride(0), x.rows(), 0.0F);
+    if (x.stride(1) == 1) {
+      kernels.int8.column_ranges(&x(0, first), x.stride(0), x.rows(), n, lows + first, highs + first);
+      return;
+    }
+    for (std::size_t c = first; c < first + n; ++c) {
+      const int8_range range = kernels.int8.range(&x(0, c), x.stride(0), x.rows(), {});
+      lows[c] = range.low;
+      highs[c] = range.high;
+    }
   });
-  scales.settle(w.int8().scale());
-  multiply_panels<float>(int8_weights(w), {1, w.rows(), x.cols()},
-                         int8_reader<Reader>{kernels, reader, scales.inverses()},
-                         int8_store<Store>{w, store, scales.scales(), w.rows(), 1}, exec);
+  all.settle(w.int8().scale());
+  const int8_units units = all.units();
+  multiply_panels<float>(int8_weights(w), {1, w.rows(), x.cols()}, int8_reader<Reader>{kernels, reader, units},
+                         int8_store<Store>{w, store, all.scales(), units.zeros, w.rows(), 1}, exec);
 }
 
 /// No plan takes doubles here.
@@ -175,20 +195,21 @@ template <class Reader, class Store>
 void multiply_int8(const prepacked_matrix<double>& /*w*/, const matrix_view<const double>& /*x*/,
                    const Reader& /*reader*/, const Store& /*store*/, executor_ref /*exec*/) noexcept {}
 
-/// How convolution_columns packs in 8 bits.
+/// How convolution_columns packs in 8 bits, each image in its own unit.
 struct int8_packing {
-  using element = std::int8_t;
+  using element = std::uint8_t;
   const int8_kernels* kernels;
-  const float* inverses;  ///< of each image
+  int8_units units;
 
+  [[nodiscard]] element zero(std::size_t image) const noexcept { return static_cast<element>(units.zeros[image]); }
   void gather(const float* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count,
               element* dst) const noexcept {
-    kernels->quantize_runs(src, step, runs, count, inverses, dst);
+    kernels->quantize_runs(src, step, runs, count, units, dst);
   }
   void pack(const float* src, std::ptrdiff_t channel, const copy_run& run, element* dst, std::size_t ld,
             std::size_t rows) const noexcept {
     for (std::size_t k = 0; k < rows; ++k, src += channel, dst += ld)
-      kernels->quantize_runs(src, 1, &run, 1, inverses, dst);
+      kernels->quantize_runs(src, 1, &run, 1, units, dst);
   }
   void copy(const element* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs, std::size_t count,
             element* dst, std::size_t ld) const noexcept {
@@ -196,8 +217,10 @@ struct int8_packing {
   }
 };
 
-/// The largest element of an image whose channels, rows and columns lie anyhow: in runs as long as memory allows.
-inline float image_limit(const int8_kernels& kernels, const nchw_view<const float>& x, std::size_t image) noexcept {
+/// The least and the largest element of an image whose channels, rows and columns lie anyhow: in runs as long as memory
+/// allows.
+inline int8_range image_range(const int8_kernels& kernels, const nchw_view<const float>& x,
+                              std::size_t image) noexcept {
   struct axis {
     std::size_t extent;
     std::ptrdiff_t stride;
@@ -210,14 +233,14 @@ inline float image_limit(const int8_kernels& kernels, const nchw_view<const floa
       axes[2].extent *= axes[inner].extent;
       axes[inner] = {1, 0};
     }
-  float limit = 0;
+  int8_range range;
   const float* const first = x.data_handle() + static_cast<std::ptrdiff_t>(image) * x.stride(0);
   for (std::size_t i = 0; i < axes[0].extent; ++i)
     for (std::size_t j = 0; j < axes[1].extent; ++j)
-      limit = kernels.limit(
+      range = kernels.range(
           first + static_cast<std::ptrdiff_t>(i) * axes[0].stride + static_cast<std::ptrdiff_t>(j) * axes[1].stride,
-          axes[2].stride, axes[2].extent, limit);
-  return limit;
+          axes[2].stride, axes[2].extent, range);
+  return range;
 }
 
 /// A convolution, each image in its own unit. Store as in multiply_panels.
@@ -225,14 +248,18 @@ template <class Store>
 void convolve_int8(const prepacked_matrix<float>& w, const layer_geometry& g, const nchw_view<const float>& x,
                    extent2 out, const Store& store, executor_ref exec) {
   const int8_kernels& kernels = w.kernels().int8;
-  int8_scales scales(x.batch());
-  float* const limits = scales.limits();
-  exec.bulk(x.batch(), [&](std::size_t /*worker*/, std::size_t i) { limits[i] = image_limit(kernels, x, i); });
-  scales.settle(w.int8().scale());
+  activation_units all(x.batch());
+  exec.bulk(x.batch(), [&](std::size_t /*worker*/, std::size_t i) {
+    const int8_range range = image_range(kernels, x, i);
+    all.lows()[i] = range.low;
+    all.highs()[i] = range.high;
+  });
+  all.settle(w.int8().scale());
+  const int8_units units = all.units();
   const std::size_t image = out.h * out.w, rows = g.out_per_group();
   multiply_panels<float>(int8_weights(w), {g.groups(), rows, x.batch() * image},
-                         convolution_columns<float, int8_packing>({&kernels, scales.inverses()}, x, g, out),
-                         int8_store<Store>{w, store, scales.scales(), rows, image}, exec);
+                         convolution_columns<float, int8_packing>({&kernels, units}, x, g, out),
+                         int8_store<Store>{w, store, all.scales(), units.zeros, rows, image}, exec);
 }
 
 template <class Store>

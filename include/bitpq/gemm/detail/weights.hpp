@@ -14,6 +14,7 @@
 //
 // The sums of one element are always formed in the order of the columns, and in a run of them stage by stage.
 
+#include <bitpq/gemm/detail/depth_runs.hpp>
 #include <bitpq/gemm/detail/task_sizes.hpp>
 #include <bitpq/gemm/prepack.hpp>
 
@@ -38,18 +39,6 @@ struct panel_product {
   std::size_t ld, columns;
   bool accumulate;
 };
-
-/// The end of a run of at most `max_blocks` blocks that begins at column k0, cut where its codebook ends.
-inline std::size_t end_of_run(const code_format& format, std::size_t k0, std::size_t max_blocks) noexcept {
-  const std::size_t first = k0 / format.block_size;
-  const std::size_t last = (std::min)(first + max_blocks, format.codebook_end(first));
-  return (std::min)(last * format.block_size, format.cols);
-}
-
-/// Blocks of a run of about `columns` columns.
-inline std::size_t blocks_of(const code_format& format, std::size_t columns) noexcept {
-  return (std::max)(std::size_t{1}, columns / format.block_size);
-}
 
 /// Columns of a run that is multiplied directly: a panel of them takes about 100 KB of the second-level cache.
 inline constexpr std::size_t direct_depth = 384;
