@@ -22,9 +22,10 @@ inline namespace v1 {
 struct product_shape {
   std::size_t groups = 1, rows = 0, columns = 0;
   bool convolution = false;
-  std::size_t window = 1;          ///< taps of a convolution
-  std::size_t winograd_tiles = 0;  ///< 2 x 2 tiles of all outputs; 0 where Winograd's filtering does not apply
-  bool depthwise = false;          ///< one input channel per group
+  std::size_t window = 1;  ///< taps of a convolution
+  std::array<std::size_t, 2>
+      winograd_tiles{};    ///< of 2 x 2 and of 4 x 4 of all outputs; 0 where Winograd's filtering does not apply
+  bool depthwise = false;  ///< one input channel per group
 };
 
 /// The kernels as far as costs go.
@@ -44,20 +45,20 @@ struct path_costs {
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
   double distant;                  ///< more per look-up and doubling of the tables beyond it
   double hidden;                   ///< share of the cheaper of the two that hides behind the other
-  double transform_in;             ///< Winograd's, per channel and vector of tiles
-  double transform_out;            ///< per row and vector of tiles
-  double filter;                   ///< a tap of a depthwise filter
-  double decode_code;              ///< column by column: reading a code, for all columns of a pass
-  double decode_vector;            ///< multiplying one vector of a codeword with a column
-  double decode_row;               ///< adding a row's sum up and storing it
-  double exact_code;               ///< looking a code up in a table of floats, up to 16 (AVX-512: 32) codewords
-  double exact_plane, exact_base;  ///< the same per 64 entries beyond that, and at the least
-  double lut16_few;                ///< looking a code up in a table of 16 bits, up to 16 codewords
-  double lut16_code, lut16_plane;  ///< the same up to 64, and more per further 64 entries
-  double build_product;            ///< a vector multiply-add of building these tables
-  double build_entry;              ///< the rest of building, per entry
-  double int8_word;                ///< a vector of words times a row's, in multiply-adds of floats
-  double int8_pack, int8_store;    ///< as pack and store
+  std::array<double, 2> transform_in;   ///< Winograd's, per channel and vector of tiles of 2 x 2 or of 4 x 4
+  std::array<double, 2> transform_out;  ///< per row and vector of tiles
+  double filter;                        ///< a tap of a depthwise filter
+  double decode_code;                   ///< column by column: reading a code, for all columns of a pass
+  double decode_vector;                 ///< multiplying one vector of a codeword with a column
+  double decode_row;                    ///< adding a row's sum up and storing it
+  double exact_code;                    ///< looking a code up in a table of floats, up to 16 (AVX-512: 32) codewords
+  double exact_plane, exact_base;       ///< the same per 64 entries beyond that, and at the least
+  double lut16_few;                     ///< looking a code up in a table of 16 bits, up to 16 codewords
+  double lut16_code, lut16_plane;       ///< the same up to 64, and more per further 64 entries
+  double build_product;                 ///< a vector multiply-add of building these tables
+  double build_entry;                   ///< the rest of building, per entry
+  double int8_word;                     ///< a vector of words times a row's, in multiply-adds of floats
+  double int8_pack, int8_store;         ///< as pack and store
   std::array<double, 16> scale{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};  ///< of each path, by calibration
 };
 
@@ -72,8 +73,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.79,
           .distant = 0.19,
           .hidden = 0.2,
-          .transform_in = 273,
-          .transform_out = 186,
+          .transform_in = {273, 546},
+          .transform_out = {186, 372},
           .filter = 3.7,
           .decode_code = 0.7,
           .decode_vector = 0.3,
@@ -104,8 +105,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.1,
           .distant = 0.17,
           .hidden = 0,
-          .transform_in = 200,
-          .transform_out = 114,
+          .transform_in = {200, 400},
+          .transform_out = {114, 228},
           .filter = 2,
           .decode_code = 0.7,
           .decode_vector = 0.35,
@@ -131,8 +132,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.5,
           .distant = 0.2,
           .hidden = 0.1,
-          .transform_in = 200,
-          .transform_out = 110,
+          .transform_in = {200, 400},
+          .transform_out = {110, 220},
           .filter = 2,
           .decode_code = 1.5,
           .decode_vector = 0.6,
@@ -158,8 +159,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.64,
           .distant = 0.23,
           .hidden = 0.16,
-          .transform_in = 120,
-          .transform_out = 153,
+          .transform_in = {120, 240},
+          .transform_out = {153, 306},
           .filter = 2.2,
           .decode_code = 1,
           .decode_vector = 0.5,
@@ -185,8 +186,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.5,
           .distant = 0.1,
           .hidden = 0.1,
-          .transform_in = 120,
-          .transform_out = 150,
+          .transform_in = {120, 240},
+          .transform_out = {150, 300},
           .filter = 2,
           .decode_code = 1.5,
           .decode_vector = 0.75,
@@ -222,7 +223,8 @@ class cost_model {
     switch (path) {
       case gemm_path::decode: cycles = groups() * decode(); break;
       case gemm_path::lut: cycles = groups() * lut(); break;
-      case gemm_path::winograd: cycles = groups() * winograd(); break;
+      case gemm_path::winograd:
+      case gemm_path::winograd4: cycles = groups() * winograd(winograd_tile(path)); break;
       case gemm_path::depthwise: cycles = groups() * depthwise(); break;
       case gemm_path::gemv: cycles = gemv() + reading(); break;
       case gemm_path::gemv_lut:
@@ -273,13 +275,14 @@ class cost_model {
         columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
   }
-  [[nodiscard]] double winograd() const noexcept {
-    const std::size_t tiles = shape_.winograd_tiles, channels = format_.cols / 9;
+  [[nodiscard]] double winograd(std::size_t tile) const noexcept {
+    const std::size_t which = tile / 4, tiles = shape_.winograd_tiles[which], channels = format_.cols / 9;
     const std::size_t panel = (std::min)(kernels_.panel, round_up(tiles, kernels_.lanes));
-    const std::size_t tasks = ceil_div(shape_.rows * panel * winograd_positions, winograd_task_products);
-    return real(winograd_positions) * stages() * real(shape_.rows * channels) * multiply(tiles) +
+    const std::size_t positions = winograd_positions(tile);
+    const std::size_t tasks = ceil_div(shape_.rows * panel * positions, winograd_task_products);
+    return real(positions) * stages() * real(shape_.rows * channels) * multiply(tiles) +
            real(vectors(tiles)) *
-               (costs_.transform_in * real(channels * tasks) + costs_.transform_out * real(shape_.rows));
+               (costs_.transform_in[which] * real(channels * tasks) + costs_.transform_out[which] * real(shape_.rows));
   }
   [[nodiscard]] double depthwise() const noexcept {
     return real(vectors(shape_.columns)) *
