@@ -27,8 +27,8 @@ inline std::size_t even_panel(std::size_t tiles, std::size_t panel, std::size_t 
 template <scalar T>
 class winograd_product {
  public:
-  /// Channels at a time, whose transformed inputs are to stay in the second-level cache beside the products.
-  static constexpr std::size_t max_channels = 64;
+  /// Channels at a time, of whose transformed inputs a panel at one position is to stay in the first-level cache.
+  static constexpr std::size_t max_channels = 128;
   /// What a task does whatever its rows, transforming inputs, in rows.
   static constexpr std::size_t overhead_rows = 16;
 
