@@ -143,8 +143,8 @@ struct lane_moves<float, arch_of<isa::avx512>::type> {
     high = _mm512_permutex2var_ps(a, back, b);
   }
   static BITPQ_FORCE_INLINE vec next(__m512 a, float last) noexcept {
-    const __m512i beyond = _mm512_castps_si512(_mm512_set1_ps(last));
-    return _mm512_castsi512_ps(_mm512_alignr_epi32(beyond, _mm512_castps_si512(a), 1));
+    const __m512i lanes = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+    return _mm512_permutex2var_ps(a, lanes, _mm512_set1_ps(last));
   }
 };
 template <>
@@ -161,8 +161,7 @@ struct lane_moves<double, arch_of<isa::avx512>::type> {
     high = _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b);
   }
   static BITPQ_FORCE_INLINE vec next(__m512d a, double last) noexcept {
-    const __m512i beyond = _mm512_castpd_si512(_mm512_set1_pd(last));
-    return _mm512_castsi512_pd(_mm512_alignr_epi64(beyond, _mm512_castpd_si512(a), 1));
+    return _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 2, 3, 4, 5, 6, 7, 8), _mm512_set1_pd(last));
   }
 };
 template <scalar T>
