@@ -27,8 +27,9 @@ inline std::size_t even_panel(std::size_t tiles, std::size_t panel, std::size_t 
 template <scalar T>
 class winograd_product {
  public:
-  /// Channels at a time, of whose transformed inputs a panel at one position is to stay in the first-level cache.
-  static constexpr std::size_t max_channels = 128;
+  /// Channels at a time, of whose transformed inputs a panel at one position is to stay in the first-level cache, and
+  /// blocks, whose codes are lines of it that share few sets.
+  static constexpr std::size_t max_channels = 128, max_blocks = 64;
   /// What a task does whatever its rows, transforming inputs, in rows.
   static constexpr std::size_t overhead_rows = 16;
 
@@ -103,7 +104,7 @@ class winograd_product {
   }
   /// Channels of a run, whole blocks.
   [[nodiscard]] std::size_t run_channels() const noexcept {
-    return (std::max)(std::size_t{1}, max_channels / filters_) * filters_;
+    return std::clamp(max_channels / filters_, std::size_t{1}, max_blocks) * filters_;
   }
   /// From one position's inputs to the next; the odd vector keeps positions out of each other's cache sets.
   [[nodiscard]] std::size_t position_stride(std::size_t panel) const noexcept {
