@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Between vectors and one run of alternating elements: every second or fourth element of a run, and runs made of such.
+// Between vectors and one run of alternating elements: every second or fourth element of a run, and runs made of these.
 
 #include <bitpq/kernel/interleave_x86.hpp>
 #include <bitpq/kernel/simd.hpp>
@@ -9,14 +9,13 @@
 namespace bitpq {
 inline namespace v1 {
 
-/// p[0], p[Step], p[2 * Step], ... for a step of 1, 2 or 4; may read up to p[size * Step - 1].
+/// p[0], p[Step], p[2 * Step], ... for a step of 1 or 2; may read up to p[size * Step - 1].
 template <std::size_t Step, scalar T, class Arch>
 BITPQ_FORCE_INLINE typename simd<T, Arch>::vec load_every(const T* p) noexcept {
   if constexpr (Step == 1)
     return simd<T, Arch>::load(p);
   else
-    return detail::lane_moves<T, Arch>::even(load_every<Step / 2, T, Arch>(p),
-                                             load_every<Step / 2, T, Arch>(p + simd<T, Arch>::size * Step / 2));
+    return detail::lane_moves<T, Arch>::even(simd<T, Arch>::load(p), simd<T, Arch>::load(p + simd<T, Arch>::size));
 }
 
 /// out[j][i] = p[i * Step + j], j < Step + 2: what neighbours `Step` apart see through a window of Step + 2, for a step
