@@ -80,23 +80,24 @@ struct convolution_output {
   }
 };
 
-/// Writes tiles of 2 x 2 outputs to feature maps.
+/// Writes tiles of `tile` x `tile` outputs to feature maps.
 template <scalar T>
 struct winograd_output_maps {
   const kernel_table<T>& kernels;
+  std::size_t tile;
   feature_maps<T> maps;
 
-  void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t tile, std::size_t n,
+  void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t first, std::size_t n,
                   const T* outputs, std::size_t ld) const noexcept {
-    const extent2 tiles = winograd_tiles({maps.y.height(), maps.y.width()});
+    const extent2 tiles = winograd_tiles({maps.y.height(), maps.y.width()}, tile);
     const std::size_t c = maps.channel(group, row);
     for (std::size_t lane = 0; lane < n;) {
-      const std::size_t image = (tile + lane) / (tiles.h * tiles.w), within = (tile + lane) % (tiles.h * tiles.w);
-      const std::size_t h = within / tiles.w * 2, x = within % tiles.w * 2;
+      const std::size_t image = (first + lane) / (tiles.h * tiles.w), within = (first + lane) % (tiles.h * tiles.w);
+      const std::size_t h = within / tiles.w * tile, x = within % tiles.w * tile;
       const std::size_t count = (std::min)(n - lane, tiles.w - within % tiles.w);
-      for (std::size_t i = 0; i < (std::min)(std::size_t{2}, maps.y.height() - h); ++i)
-        kernels.store_rows(outputs + i * ld / 2 + 2 * lane, ld, rows, (std::min)(2 * count, maps.y.width() - x),
-                           maps.target(image, c, h + i, x));
+      for (std::size_t i = 0; i < (std::min)(tile, maps.y.height() - h); ++i)
+        kernels.store_rows(outputs + i * ld / tile + tile * lane, ld, rows,
+                           (std::min)(tile * count, maps.y.width() - x), maps.target(image, c, h + i, x));
       lane += count;
     }
   }
@@ -137,8 +138,8 @@ extent2 check_convolution(std::size_t rows, std::size_t cols, const layer_geomet
 /// (n x out x h' x w') with the stride, zero padding, dilation and groups of `geometry`; views of any strides (NCHW or
 /// NHWC). y must not overlap x; the residual may be y. Throws bad_shape or bad_params, with the sizes, before anything
 /// is written. Same bits for any executor and for any split of the batch. Neither the dense weights nor the im2col
-/// matrix are ever formed: scratch per worker is about 1 MB. Throws unsupported when a path is forced that does not
-/// serve (see why_not).
+/// matrix are ever formed: scratch per worker is about 1 MB, of Winograd's paths up to 3. Throws unsupported when a
+/// path is forced that does not serve (see why_not).
 template <scalar T>
 void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::type_identity_t<nchw_view<const T>> x,
             std::type_identity_t<nchw_view<T>> y, const std::type_identity_t<conv_epilogue<T>>& fused = {},
@@ -153,9 +154,9 @@ void conv2d(const prepacked_matrix<T>& w, const layer_geometry& geometry, std::t
   const detail::convolution_columns<T> reader(kernels, x, geometry, out);
   if (plan.path == gemm_path::depthwise)
     detail::multiply_depthwise<T>(kernels, detail::decoded_row<T>{w}, geometry, x, out, store, exec);
-  else if (plan.path == gemm_path::winograd)
-    detail::winograd_product<T>(w, geometry, x, out)
-        .run(x.batch(), detail::winograd_output_maps<T>{kernels, maps}, exec);
+  else if (const std::size_t tile = winograd_tile(plan.path); tile > 0)
+    detail::winograd_product<T>(w, tile, geometry, x, out)
+        .run(x.batch(), detail::winograd_output_maps<T>{kernels, tile, maps}, exec);
   else if (is_gemv(plan.path))
     detail::multiply_few_pixels(w, plan.path, reader, columns, store, exec);
   else if (plan.path == gemm_path::int8)

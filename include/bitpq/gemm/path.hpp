@@ -4,6 +4,7 @@
 // The ways in which a product can be computed.
 
 #include <array>
+#include <cstddef>
 
 namespace bitpq {
 inline namespace v1 {
@@ -16,13 +17,14 @@ enum class gemm_path {
   gemv_lut,   ///< column by column, a table of codeword products per block, exact
   lut16,      ///< the same with tables of 16 bits
   winograd,   ///< F(2 x 2, 3 x 3) on the transformed codebook: convolutions of stride 1 whose blocks are whole filters
+  winograd4,  ///< F(4 x 4, 3 x 3), for the same layers
   depthwise,  ///< filters decoded one by one: convolutions with one input channel per group
   int8,       ///< codewords and activations of 8 bits: only where the layer's precision allows
 };
 
-inline constexpr std::array all_gemm_paths{gemm_path::decode,    gemm_path::lut,   gemm_path::gemv,
-                                           gemm_path::gemv_lut,  gemm_path::lut16, gemm_path::winograd,
-                                           gemm_path::depthwise, gemm_path::int8};
+inline constexpr std::array all_gemm_paths{gemm_path::decode,    gemm_path::lut,       gemm_path::gemv,
+                                           gemm_path::gemv_lut,  gemm_path::lut16,     gemm_path::winograd,
+                                           gemm_path::winograd4, gemm_path::depthwise, gemm_path::int8};
 
 constexpr const char* to_string(gemm_path path) noexcept {
   switch (path) {
@@ -33,6 +35,7 @@ constexpr const char* to_string(gemm_path path) noexcept {
     case gemm_path::gemv_lut: return "gemv_lut";
     case gemm_path::lut16: return "lut16";
     case gemm_path::winograd: return "winograd";
+    case gemm_path::winograd4: return "winograd4";
     case gemm_path::depthwise: return "depthwise";
     case gemm_path::int8: return "int8";
   }
@@ -42,6 +45,11 @@ constexpr const char* to_string(gemm_path path) noexcept {
 /// Whether a path goes column by column.
 constexpr bool is_gemv(gemm_path path) noexcept {
   return path == gemm_path::gemv || path == gemm_path::gemv_lut || path == gemm_path::lut16;
+}
+
+/// Outputs of a tile of Winograd's filtering, squared; 0 for other paths.
+constexpr std::size_t winograd_tile(gemm_path path) noexcept {
+  return path == gemm_path::winograd ? 2 : path == gemm_path::winograd4 ? 4 : 0;
 }
 
 }  // namespace v1

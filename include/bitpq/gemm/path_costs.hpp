@@ -22,9 +22,10 @@ inline namespace v1 {
 struct product_shape {
   std::size_t groups = 1, rows = 0, columns = 0;
   bool convolution = false;
-  std::size_t window = 1;          ///< taps of a convolution
-  std::size_t winograd_tiles = 0;  ///< 2 x 2 tiles of all outputs; 0 where Winograd's filtering does not apply
-  bool depthwise = false;          ///< one input channel per group
+  std::size_t window = 1;  ///< taps of a convolution
+  std::array<std::size_t, 2>
+      winograd_tiles{};    ///< of 2 x 2 and of 4 x 4 of all outputs; 0 where Winograd's filtering does not apply
+  bool depthwise = false;  ///< one input channel per group
 };
 
 /// The kernels as far as costs go.
@@ -39,25 +40,26 @@ struct kernel_shape {
 /// docs/adr/0012-plans.md.
 struct path_costs {
   std::array<double, 4> multiply;  ///< a vector multiply-add in a panel of 1, 2, 3, 4 live vectors
+  double single;                   ///< the same of 1 where codewords are single elements
   double pack;                     ///< packing, and a tap's share of filling a window
   double store;                    ///< adding up, activation and storing
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
   double distant;                  ///< more per look-up and doubling of the tables beyond it
   double hidden;                   ///< share of the cheaper of the two that hides behind the other
-  double transform_in;             ///< Winograd's, per channel and vector of tiles
-  double transform_out;            ///< per row and vector of tiles
-  double filter;                   ///< a tap of a depthwise filter
-  double decode_code;              ///< column by column: reading a code, for all columns of a pass
-  double decode_vector;            ///< multiplying one vector of a codeword with a column
-  double decode_row;               ///< adding a row's sum up and storing it
-  double exact_code;               ///< looking a code up in a table of floats, up to 16 (AVX-512: 32) codewords
-  double exact_plane, exact_base;  ///< the same per 64 entries beyond that, and at the least
-  double lut16_few;                ///< looking a code up in a table of 16 bits, up to 16 codewords
-  double lut16_code, lut16_plane;  ///< the same up to 64, and more per further 64 entries
-  double build_product;            ///< a vector multiply-add of building these tables
-  double build_entry;              ///< the rest of building, per entry
-  double int8_word;                ///< a vector of words times a row's, in multiply-adds of floats
-  double int8_pack, int8_store;    ///< as pack and store
+  std::array<double, 2> transform_in;   ///< Winograd's, per channel and vector of tiles of 2 x 2 or of 4 x 4
+  std::array<double, 2> transform_out;  ///< per row and vector of tiles
+  double filter;                        ///< a tap of a depthwise filter
+  double decode_code;                   ///< column by column: reading a code, for all columns of a pass
+  double decode_vector;                 ///< multiplying one vector of a codeword with a column
+  double decode_row;                    ///< adding a row's sum up and storing it
+  double exact_code;                    ///< looking a code up in a table of floats, up to 16 (AVX-512: 32) codewords
+  double exact_plane, exact_base;       ///< the same per 64 entries beyond that, and at the least
+  double lut16_few;                     ///< looking a code up in a table of 16 bits, up to 16 codewords
+  double lut16_code, lut16_plane;       ///< the same up to 64, and more per further 64 entries
+  double build_product;                 ///< a vector multiply-add of building these tables
+  double build_entry;                   ///< the rest of building, per entry
+  double int8_word;                     ///< a vector of words times a row's, in multiply-adds of floats
+  double int8_pack, int8_store;         ///< as pack and store
   std::array<double, 16> scale{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};  ///< of each path, by calibration
 };
 
@@ -66,14 +68,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
     case isa::avx512vnni:
       return {
           .multiply = {1.27, 1.19, 1.01, 1.02},
+          .single = 1.08,
           .pack = 7.2,
           .store = 9.4,
           .build = 1.19,
           .look_up = 1.79,
           .distant = 0.19,
           .hidden = 0.2,
-          .transform_in = 273,
-          .transform_out = 186,
+          .transform_in = {120, 490},
+          .transform_out = {84, 340},
           .filter = 3.7,
           .decode_code = 0.7,
           .decode_vector = 0.3,
@@ -98,14 +101,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
     case isa::avx2:
       return {
           .multiply = {0.99, 0.64, 0.64, 0.64},
+          .single = 0.84,
           .pack = 5.1,
           .store = 8.8,
           .build = 0.57,
           .look_up = 1.1,
           .distant = 0.17,
           .hidden = 0,
-          .transform_in = 200,
-          .transform_out = 114,
+          .transform_in = {40, 300},
+          .transform_out = {28, 210},
           .filter = 2,
           .decode_code = 0.7,
           .decode_vector = 0.35,
@@ -125,14 +129,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
     case isa::neon64:  // not measured
       return {
           .multiply = {1, 0.6, 0.6, 0.6},
+          .single = 1,
           .pack = 5,
           .store = 9,
           .build = 0.6,
           .look_up = 1.5,
           .distant = 0.2,
           .hidden = 0.1,
-          .transform_in = 200,
-          .transform_out = 110,
+          .transform_in = {60, 330},
+          .transform_out = {42, 230},
           .filter = 2,
           .decode_code = 1.5,
           .decode_vector = 0.6,
@@ -152,14 +157,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
     case isa::sse2:
       return {
           .multiply = {1.24, 0.74, 0.74, 0.74},
+          .single = 1.24,
           .pack = 6.4,
           .store = 12.5,
           .build = 0.67,
           .look_up = 1.64,
           .distant = 0.23,
           .hidden = 0.16,
-          .transform_in = 120,
-          .transform_out = 153,
+          .transform_in = {90, 380},
+          .transform_out = {63, 266},
           .filter = 2.2,
           .decode_code = 1,
           .decode_vector = 0.5,
@@ -179,14 +185,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
     case isa::scalar:
       return {
           .multiply = {1.2, 1.1, 1.1, 1.1},
+          .single = 1.2,
           .pack = 5,
           .store = 9,
           .build = 1.1,
           .look_up = 1.5,
           .distant = 0.1,
           .hidden = 0.1,
-          .transform_in = 120,
-          .transform_out = 150,
+          .transform_in = {100, 400},
+          .transform_out = {70, 280},
           .filter = 2,
           .decode_code = 1.5,
           .decode_vector = 0.75,
@@ -222,7 +229,8 @@ class cost_model {
     switch (path) {
       case gemm_path::decode: cycles = groups() * decode(); break;
       case gemm_path::lut: cycles = groups() * lut(); break;
-      case gemm_path::winograd: cycles = groups() * winograd(); break;
+      case gemm_path::winograd:
+      case gemm_path::winograd4: cycles = groups() * winograd(winograd_tile(path)); break;
       case gemm_path::depthwise: cycles = groups() * depthwise(); break;
       case gemm_path::gemv: cycles = gemv() + reading(); break;
       case gemm_path::gemv_lut:
@@ -239,13 +247,14 @@ class cost_model {
   [[nodiscard]] double stages() const noexcept { return real(format_.stages); }
   [[nodiscard]] std::size_t vectors(std::size_t columns) const noexcept { return ceil_div(columns, kernels_.lanes); }
 
-  /// A vector multiply-add of each of `columns` columns, in panels.
-  [[nodiscard]] double multiply(std::size_t columns) const noexcept {
+  /// A vector multiply-add of each of `columns` columns, in panels; `one`: of a panel of one live vector.
+  [[nodiscard]] double multiply(std::size_t columns, double one) const noexcept {
     const std::size_t whole = columns / kernels_.panel, rest = vectors(columns % kernels_.panel);
     const std::size_t each = kernels_.panel / kernels_.lanes;
-    const auto of_panel = [&](std::size_t v) { return real(v) * costs_.multiply[v - 1]; };
+    const auto of_panel = [&](std::size_t v) { return v == 1 ? one : real(v) * costs_.multiply[v - 1]; };
     return real(whole) * of_panel((std::min)(each, std::size_t{4})) + (rest == 0 ? 0 : of_panel(rest));
   }
+  [[nodiscard]] double multiply(std::size_t columns) const noexcept { return multiply(columns, costs_.multiply[0]); }
   [[nodiscard]] double move(std::size_t tasks) const noexcept {
     return real(vectors(shape_.columns)) *
            (costs_.pack * real(format_.cols * tasks) + costs_.store * real(shape_.rows));
@@ -273,13 +282,14 @@ class cost_model {
         columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
   }
-  [[nodiscard]] double winograd() const noexcept {
-    const std::size_t tiles = shape_.winograd_tiles, channels = format_.cols / 9;
+  [[nodiscard]] double winograd(std::size_t tile) const noexcept {
+    const std::size_t which = tile / 4, tiles = shape_.winograd_tiles[which], channels = format_.cols / 9;
     const std::size_t panel = (std::min)(kernels_.panel, round_up(tiles, kernels_.lanes));
-    const std::size_t tasks = ceil_div(shape_.rows * panel * winograd_positions, winograd_task_products);
-    return real(winograd_positions) * stages() * real(shape_.rows * channels) * multiply(tiles) +
+    const std::size_t positions = winograd_positions(tile);
+    const std::size_t tasks = ceil_div(shape_.rows * panel * positions, winograd_task_products);
+    return real(positions) * stages() * real(shape_.rows * channels) * multiply(tiles, costs_.single) +
            real(vectors(tiles)) *
-               (costs_.transform_in * real(channels * tasks) + costs_.transform_out * real(shape_.rows));
+               (costs_.transform_in[which] * real(channels * tasks) + costs_.transform_out[which] * real(shape_.rows));
   }
   [[nodiscard]] double depthwise() const noexcept {
     return real(vectors(shape_.columns)) *

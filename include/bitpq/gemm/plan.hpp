@@ -54,12 +54,13 @@ enum class refusal {
   channels
 };
 
-/// Bytes of the two tables that `lut` has at a time, and of Winograd's transformed codebooks.
+/// Bytes of the two tables that `lut` has at a time, and of the codebooks that one of Winograd's paths transforms.
 inline std::size_t lut_bytes(const code_format& format, const kernel_shape& kernels) noexcept {
   return 2 * format.codewords * kernels.lut_width * kernels.element;
 }
-inline std::size_t filter_bytes(const code_format& format, const kernel_shape& kernels) noexcept {
-  return winograd_positions * format.books() * format.codewords * (format.block_size / 9) * kernels.element;
+inline std::size_t filter_bytes(gemm_path path, const code_format& format, const kernel_shape& kernels) noexcept {
+  return winograd_positions(winograd_tile(path)) * format.books() * format.codewords * (format.block_size / 9) *
+         kernels.element;
 }
 inline std::size_t most_codewords(gemm_path path, const kernel_shape& kernels) noexcept {
   return path == gemm_path::gemv_lut ? kernels.exact_codewords : kernels.lut16_codewords;
@@ -76,8 +77,9 @@ inline refusal refusal_of(gemm_path path, const code_format& format, const produ
   if (path == gemm_path::int8 && format.cols * format.stages > max_int8_cols) return refusal::int8_columns;
   if (looks_up && format.codewords > most_codewords(path, kernels)) return refusal::codewords;
   if (is_gemv(path) && shape.convolution && (shape.columns > few || shape.groups > 1)) return refusal::columns;
-  if (path == gemm_path::winograd && shape.winograd_tiles == 0) return refusal::windows;
-  if (path == gemm_path::winograd && filter_bytes(format, kernels) > max_scratch / 2) return refusal::filters;
+  const bool filters = winograd_tile(path) > 0;
+  if (filters && shape.winograd_tiles[0] == 0) return refusal::windows;
+  if (filters && filter_bytes(path, format, kernels) > max_scratch / 2) return refusal::filters;
   if (path == gemm_path::depthwise && !shape.depthwise) return refusal::channels;
   return refusal::none;
 }
@@ -115,7 +117,7 @@ inline refusal refusal_of(gemm_path path, const code_format& format, const produ
       break;
     case refusal::filters:
       text << format.books() << " x " << format.codewords << " transformed codewords take "
-           << detail::filter_bytes(format, kernels) << " bytes";
+           << detail::filter_bytes(path, format, kernels) << " bytes";
       break;
     case refusal::channels: text << "takes convolutions with one input channel per group"; break;
   }
@@ -164,6 +166,11 @@ template <scalar T>
   return make_plan(w.format(), {1, w.rows(), columns}, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
 }
 
+/// The tiles of an output, as a convolution's output.
+[[nodiscard]] inline extent2 winograd_tiles(extent2 out, std::size_t tile) noexcept {
+  return {ceil_div(out.h, tile), ceil_div(out.w, tile)};
+}
+
 /// The product that a convolution of `batch` images of that size is, for weights of that format. Throws as
 /// layer_geometry::output_size does.
 [[nodiscard]] inline product_shape shape_of(const layer_geometry& g, const code_format& format, std::size_t batch,
@@ -172,7 +179,10 @@ template <scalar T>
   product_shape shape{g.groups(), g.out_per_group(), batch * out.h * out.w, true, g.window()};
   if (g.kernel == extent2{3, 3} && g.conv.stride == extent2{1, 1} && g.conv.dilation == extent2{1, 1} &&
       format.block_size % 9 == 0)
-    shape.winograd_tiles = batch * ceil_div(out.h, std::size_t{2}) * ceil_div(out.w, std::size_t{2});
+    for (const gemm_path path : {gemm_path::winograd, gemm_path::winograd4}) {
+      const extent2 tiles = winograd_tiles(out, winograd_tile(path));
+      shape.winograd_tiles[winograd_tile(path) / 4] = batch * tiles.h * tiles.w;
+    }
   shape.depthwise = g.in_per_group() == 1;
   return shape;
 }

@@ -70,8 +70,8 @@ struct nearest_words {
 /// Elements from one cluster's sums to the next one's: whole vectors of four doubles.
 constexpr std::size_t sum_stride(std::size_t d) noexcept { return round_up(d, 4); }
 
-/// Products of a 2 x 2 tile of outputs by F(2 x 2, 3 x 3).
-inline constexpr std::size_t winograd_positions = 16;
+/// Products of a tile of that many outputs, squared, by Winograd's filtering with 3 x 3.
+constexpr std::size_t winograd_positions(std::size_t tile) noexcept { return (tile + 2) * (tile + 2); }
 
 /// An 8-bit product of rows of codes with a packed panel: sums[r * ld + c] (+)= row r times column c.
 template <class Code>

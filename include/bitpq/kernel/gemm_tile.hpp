@@ -25,7 +25,8 @@ struct dense_rows {
   BITPQ_FORCE_INLINE dense_rows from(std::size_t r) const noexcept { return {block(0, r), lda}; }
 };
 
-/// Rows of codes, block j of row r being codeword codes[j * code_stride + r]. Single: of blocks of one element.
+/// Rows of codes, block j of row r being codeword codes[j * code_stride + r]. Single: of blocks of one element, one
+/// after the other in the book.
 template <scalar T, class Code, bool Single>
 struct coded_rows {
   static constexpr bool single = Single;
@@ -35,7 +36,7 @@ struct coded_rows {
   std::size_t code_stride;
 
   BITPQ_FORCE_INLINE const T* block(std::size_t j, std::size_t r) const noexcept {
-    return book + static_cast<std::size_t>(codes[j * code_stride + r]) * book_stride;
+    return book + static_cast<std::size_t>(codes[j * code_stride + r]) * (Single ? 1 : book_stride);
   }
   BITPQ_FORCE_INLINE coded_rows from(std::size_t r) const noexcept {
     return {book, book_stride, codes + r, code_stride};
@@ -136,7 +137,7 @@ template <scalar T, class Arch, class Code>
 void code_panel(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* b,
                 std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns, std::size_t depth,
                 std::size_t d, bool accumulate) noexcept {
-  if (d == 1)
+  if (d == 1 && book_stride == 1)
     detail::multiply_live<T, Arch, register_tile<Arch>::vectors>(
         detail::coded_rows<T, Code, true>{book, book_stride, codes, code_stride}, b, ldb, c, ldc, rows, columns, depth,
         d, accumulate);

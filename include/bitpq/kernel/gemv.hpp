@@ -16,30 +16,6 @@ inline namespace v1 {
 
 namespace detail {
 
-/// The architecture whose vectors have `Width` elements of T.
-template <scalar T, class Arch, std::size_t Width>
-struct narrowed {
-  using type = Arch;
-  static_assert(Width == simd<T, Arch>::size);
-};
-template <scalar T, class Arch, std::size_t Width>
-requires(Width < simd<T, Arch>::size) struct narrowed<T, Arch, Width> {
-  using type = std::conditional_t<Width == 1, scalar_arch,
-                                  std::conditional_t<Width == 8, arch_of<isa::avx2>::type, narrow_x86_arch>>;
-};
-template <scalar T>
-struct narrowed<T, arch_of<isa::sse2>::type, 1> {
-  using type = scalar_arch;
-};
-template <scalar T>
-struct narrowed<T, arch_of<isa::neon64>::type, 1> {
-  using type = scalar_arch;
-};
-
-/// Whether vectors narrower than the widest are used: for floats. Doubles are padded.
-template <scalar T>
-inline constexpr bool narrows = std::is_same_v<T, float>;
-
 /// Rows that one pass over some blocks multiplies: their codes are read as one word, their sums stay in registers.
 template <std::size_t Columns>
 inline constexpr std::size_t dot_tile = 8 / Columns;

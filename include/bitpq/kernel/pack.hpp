@@ -11,12 +11,19 @@ inline namespace v1 {
 
 namespace detail {
 
-/// dst[i] = src[i * Step], i < length, in vectors, the last of which overlaps the one before.
+/// dst[i] = src[i * Step], i < length, in vectors, the last of which overlaps the one before; floats of less than a
+/// vector in narrower ones.
 template <std::size_t Step, scalar T, class Arch>
 BITPQ_FORCE_INLINE void gather_vectors(const T* BITPQ_RESTRICT src, std::size_t length,
                                        T* BITPQ_RESTRICT dst) noexcept {
   using s = simd<T, Arch>;
   constexpr std::size_t spare = Step - 1;  // a vector of every second element reads one beyond its last
+  if constexpr (narrows<T> && s::size > 4) {
+    if (length < s::size + spare) {
+      gather_vectors<Step, T, typename narrowed<T, Arch, s::size / 2>::type>(src, length, dst);
+      return;
+    }
+  }
   std::size_t i = 0;
   for (; i + s::size + spare <= length; i += s::size) {
     s::store(dst + i, load_every<Step, T, Arch>(src + i * Step));

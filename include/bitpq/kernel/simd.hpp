@@ -48,6 +48,7 @@ struct arch_of<isa::neon64> {
 /// Vectors of T on one architecture. All functions compile to one or two instructions.
 template <scalar T, class Arch>
 struct simd {
+  using element = T;
   using vec = xsimd::batch<T, Arch>;
   using mask = typename vec::batch_bool_type;
   static constexpr std::size_t size = vec::size;
@@ -77,6 +78,7 @@ struct simd {
 
 template <scalar T>
 struct simd<T, scalar_arch> {
+  using element = T;
   using vec = T;
   using mask = bool;
   static constexpr std::size_t size = 1;
@@ -117,6 +119,34 @@ struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
   }
 };
 #endif
+
+namespace detail {
+
+/// The architecture whose vectors have `Width` elements of T.
+template <scalar T, class Arch, std::size_t Width>
+struct narrowed {
+  using type = Arch;
+  static_assert(Width == simd<T, Arch>::size);
+};
+template <scalar T, class Arch, std::size_t Width>
+requires(Width < simd<T, Arch>::size) struct narrowed<T, Arch, Width> {
+  using type = std::conditional_t<Width == 1, scalar_arch,
+                                  std::conditional_t<Width == 8, arch_of<isa::avx2>::type, narrow_x86_arch>>;
+};
+template <scalar T>
+struct narrowed<T, arch_of<isa::sse2>::type, 1> {
+  using type = scalar_arch;
+};
+template <scalar T>
+struct narrowed<T, arch_of<isa::neon64>::type, 1> {
+  using type = scalar_arch;
+};
+
+/// Whether vectors narrower than the widest are used: for floats. Doubles are padded.
+template <scalar T>
+inline constexpr bool narrows = std::is_same_v<T, float>;
+
+}  // namespace detail
 
 /// Stops compilers from turning a loop of a few vector copies into a call of memmove.
 BITPQ_FORCE_INLINE void keep_loop() noexcept {

@@ -22,12 +22,31 @@ BITPQ_FORCE_INLINE void scale_few(const T* sums, std::size_t n, T scale, T bias,
   s::store(values, s::fma(s::load(n < s::size ? padded : sums), s::set(scale), s::set(bias)));
 }
 
+/// Outputs c, c + 1, ... of a row, neighbours in memory, in whole vectors and, for floats, the last in narrower ones;
+/// returns the first that is left.
+template <bool Scaled, scalar T, class Arch>
+BITPQ_FORCE_INLINE std::size_t store_neighbours(const T* sums, std::size_t c, std::size_t columns, T scale, T bias,
+                                                const T* residual, bool relu, T* y) noexcept {
+  using s = simd<T, Arch>;
+  const typename s::vec zero = s::set(T{0}), factor = s::set(scale), shift = s::set(bias);
+  for (; c + s::size <= columns; c += s::size) {
+    const typename s::vec sum = s::load(sums + c);
+    typename s::vec v = Scaled ? s::fma(sum, factor, shift) : s::add(sum, shift);
+    if (residual != nullptr) v = s::add(v, s::load(residual + c));
+    s::store(y + c, relu ? s::select(s::less(v, zero), zero, v) : v);
+  }
+  if constexpr (narrows<T> && s::size > 4)
+    return store_neighbours<Scaled, T, typename narrowed<T, Arch, s::size / 2>::type>(sums, c, columns, scale, bias,
+                                                                                      residual, relu, y);
+  else
+    return c;
+}
+
 /// store_rows with or without scales: those without are not to pay for them.
 template <bool Scaled, scalar T, class Arch>
 void store_scaled(const T* BITPQ_RESTRICT sums, std::size_t ld, std::size_t rows, std::size_t columns,
                   const store_target<T>& to) noexcept {
   using s = simd<T, Arch>;
-  const typename s::vec zero = s::set(T{0});
   const bool contiguous = to.y_column == 1 && (to.residual == nullptr || to.residual_column == 1);
   constexpr std::size_t ahead = 6, line = 64 / sizeof(T);
   for (std::size_t r = 0; r < rows; ++r, sums += ld) {
@@ -41,12 +60,7 @@ void store_scaled(const T* BITPQ_RESTRICT sums, std::size_t ld, std::size_t rows
     const T* const residual = to.residual == nullptr ? nullptr : to.residual + row * to.residual_row;
     std::size_t c = 0;
     if (contiguous)
-      for (const typename s::vec factor = s::set(scale), shift = s::set(bias); c + s::size <= columns; c += s::size) {
-        const typename s::vec sum = s::load(sums + c);
-        typename s::vec v = Scaled ? s::fma(sum, factor, shift) : s::add(sum, shift);
-        if (residual != nullptr) v = s::add(v, s::load(residual + c));
-        s::store(y + c, to.relu ? s::select(s::less(v, zero), zero, v) : v);
-      }
+      c = store_neighbours<Scaled, T, Arch>(sums, std::size_t{0}, columns, scale, bias, residual, to.relu, y);
     T few[s::size];
     for (std::size_t i = 0; c < columns; ++c, i = (i + 1) % s::size) {
       if (Scaled && i == 0)

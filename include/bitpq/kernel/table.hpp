@@ -86,6 +86,18 @@ struct int8_kernels {
   void panel(const int8_product<std::uint16_t>& p) const noexcept { panel16(p); }
 };
 
+/// The transforms of Winograd's filtering of tiles of that many outputs, squared. See the templates of the same names
+/// with winograd_ before them.
+template <scalar T>
+struct winograd_kernels {
+  std::size_t tile;
+
+  void (*filter)(const T* filters, std::size_t distance, std::size_t count, T* u, std::size_t stride) noexcept;
+  void (*input)(const T* window, const std::size_t* taps, const copy_run* runs, std::size_t count, T* v,
+                std::size_t stride) noexcept;
+  void (*output)(const T* m, std::size_t stride, T* y, std::size_t ldy, std::size_t columns) noexcept;
+};
+
 /// All kernels of one instruction set.
 template <scalar T>
 struct kernel_table {
@@ -113,10 +125,7 @@ struct kernel_table {
   T(*lower_potentials)
   (const T* columns, std::size_t ld, std::size_t n, std::size_t d, const T* c, const T* weights, T* values) noexcept;
   void (*add_block_gradient)(const gradient_block<T>& b) noexcept;
-  void (*winograd_filter)(const T* g, T* u, std::size_t stride) noexcept;
-  void (*winograd_input)(const T* window, const std::size_t* taps, const copy_run* runs, std::size_t count, T* v,
-                         std::size_t stride) noexcept;
-  void (*winograd_output)(const T* m, std::size_t stride, T* y, std::size_t ldy, std::size_t columns) noexcept;
+  winograd_kernels<T> winograd2, winograd4;
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
   lookup_kernels<T> lookup;

@@ -1,98 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Winograd's minimal filtering F(2 x 2, 3 x 3): Lavin and Gray, "Fast algorithms for convolutional neural networks"
-// (CVPR 2016), section 4.1. A 2 x 2 tile of outputs is A^T [(G g G^T) * (B^T x B)] A, of a 4 x 4 tile x of inputs and a
-// filter g: 16 multiplications instead of 36. Tiles lie across the lanes of vectors.
+// Winograd's minimal filtering of tiles of Tile x Tile outputs, Tile being 2 or 4: the transforms in two dimensions.
+// Tiles lie across the lanes of vectors, filters too. A tile has `positions` of (Tile + 2)^2 products.
 
 #include <bitpq/kernel/arguments.hpp>
 #include <bitpq/kernel/interleave.hpp>
+#include <bitpq/kernel/winograd_transforms.hpp>
 
 namespace bitpq {
 inline namespace v1 {
 
-/// u[t * stride] = (G g G^T)[t], t < 16, of a filter g of 3 x 3.
-template <scalar T, class Arch>
-void winograd_filter(const T* g, T* u, std::size_t stride) noexcept {
-  T half[4][3];
-  for (std::size_t j = 0; j < 3; ++j) {
-    const T outer = g[j] + g[6 + j], inner = g[3 + j];
-    half[0][j] = g[j];
-    half[1][j] = (outer + inner) / 2;
-    half[2][j] = (outer - inner) / 2;
-    half[3][j] = g[6 + j];
-  }
-  for (std::size_t i = 0; i < 4; ++i, u += 4 * stride) {
-    const T outer = half[i][0] + half[i][2], inner = half[i][1];
-    u[0] = half[i][0];
-    u[stride] = (outer + inner) / 2;
-    u[2 * stride] = (outer - inner) / 2;
-    u[3 * stride] = half[i][2];
+/// u[t * stride + k] = (G g G^T)[t], t < positions, of the 3 x 3 filters g = filters + k * distance, k < count.
+template <std::size_t Tile, scalar T, class Arch>
+void winograd_filter(const T* BITPQ_RESTRICT filters, std::size_t distance, std::size_t count, T* BITPQ_RESTRICT u,
+                     std::size_t stride) noexcept {
+  using s = simd<T, Arch>;
+  using vec = typename s::vec;
+  using transforms = detail::winograd_transforms<Tile>;
+  constexpr std::size_t n = Tile + 2;
+  for (std::size_t k = 0; k < count; k += s::size) {
+    const std::size_t lanes = count - k < s::size ? count - k : s::size;
+    T g[9][s::size] = {};
+    for (std::size_t lane = 0; lane < lanes; ++lane)
+      for (std::size_t t = 0; t < 9; ++t) g[t][lane] = filters[(k + lane) * distance + t];
+    vec half[3][n];  // G g, by columns
+    for (std::size_t j = 0; j < 3; ++j) {
+      const vec column[3] = {s::load(g[j]), s::load(g[3 + j]), s::load(g[6 + j])};
+      transforms::template filter<s>(column, half[j]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const vec row[3] = {half[0][i], half[1][i], half[2][i]};
+      vec out[n];
+      transforms::template filter<s>(row, out);
+      for (std::size_t j = 0; j < n; ++j) {
+        T* const to = u + (i * n + j) * stride + k;
+        T last[s::size];
+        s::store(lanes == s::size ? to : last, out[j]);
+        for (std::size_t lane = 0; lanes < s::size && lane < lanes; ++lane) to[lane] = last[lane];
+      }
+    }
   }
 }
 
 namespace detail {
-/// One half of B^T x B: four values to four.
-template <class S, class Vec>
-BITPQ_FORCE_INLINE void winograd_input_half(const Vec (&x)[4], Vec (&out)[4]) noexcept {
-  out[0] = S::sub(x[0], x[2]);
-  out[1] = S::add(x[1], x[2]);
-  out[2] = S::sub(x[2], x[1]);
-  out[3] = S::sub(x[1], x[3]);
-}
-}  // namespace detail
 
-/// For each run of tiles, v[t * stride + to + c] = (B^T x B)[t], t < 16, of the tiles whose element t is
-/// window[taps[t] + from + c], c < length; in whole vectors: up to a vector less one element more is read and written
-/// after each run, so runs come in ascending order and both ends have room.
-template <scalar T, class Arch>
-void winograd_input(const T* BITPQ_RESTRICT window, const std::size_t* taps, const copy_run* runs, std::size_t count,
-                    T* BITPQ_RESTRICT v, std::size_t stride) noexcept {
+/// A vector of tiles, Tile apart, whose rows begin at x + taps[i * (Tile + 2)].
+template <std::size_t Tile, scalar T, class Arch>
+BITPQ_FORCE_INLINE void winograd_input_tiles(const T* BITPQ_RESTRICT x, const std::size_t* taps, T* BITPQ_RESTRICT v,
+                                             std::size_t stride) noexcept {
   using s = simd<T, Arch>;
   using vec = typename s::vec;
-  for (const copy_run* run = runs; run != runs + count; ++run)
-    for (std::size_t c = 0; c < run->length; c += s::size) {
-      const T* const x = window + run->from + static_cast<std::ptrdiff_t>(c);
-      T* const to = v + run->to + c;
-      vec half[4][4];  // B^T x, by columns
-      BITPQ_UNROLL
-      for (std::size_t j = 0; j < 4; ++j) {
-        const vec in[4] = {s::load(x + taps[j]), s::load(x + taps[4 + j]), s::load(x + taps[8 + j]),
-                           s::load(x + taps[12 + j])};
-        detail::winograd_input_half<s>(in, half[j]);
-      }
-      BITPQ_UNROLL
-      for (std::size_t i = 0; i < 4; ++i) {
-        const vec in[4] = {half[0][i], half[1][i], half[2][i], half[3][i]};
-        vec out[4];
-        detail::winograd_input_half<s>(in, out);
-        BITPQ_UNROLL
-        for (std::size_t j = 0; j < 4; ++j) s::store(to + (i * 4 + j) * stride, out[j]);
-      }
-    }
+  using transforms = winograd_transforms<Tile>;
+  constexpr std::size_t n = Tile + 2;
+  vec half[n][n];  // x B
+  BITPQ_UNROLL
+  for (std::size_t i = 0; i < n; ++i) {
+    vec row[n];
+    load_windows<Tile, T, Arch>(x + taps[i * n], row);
+    transforms::template input<s>(row, half[i]);
+  }
+  BITPQ_UNROLL
+  for (std::size_t j = 0; j < n; ++j) {
+    vec column[n], out[n];
+    BITPQ_UNROLL
+    for (std::size_t i = 0; i < n; ++i) column[i] = half[i][j];
+    transforms::template input<s>(column, out);
+    BITPQ_UNROLL
+    for (std::size_t i = 0; i < n; ++i) s::store(v + (i * n + j) * stride, out[i]);
+  }
 }
 
-/// For the tiles m[t * stride + c], t < 16: y[i * ldy + 2 * c + j] = (A^T m A)[i][j], for the whole vectors that hold
-/// the first `columns` of c.
-template <scalar T, class Arch>
+/// At most `rest` tiles, in the narrowest vectors that hold as many as the widest would; returns how many.
+template <std::size_t Tile, scalar T, class Arch>
+BITPQ_FORCE_INLINE std::size_t winograd_input_some(const T* x, std::size_t rest, const std::size_t* taps, T* v,
+                                                   std::size_t stride) noexcept {
+  constexpr std::size_t size = simd<T, Arch>::size;
+  if constexpr (narrows<T> && size > 4) {
+    if (rest <= size / 2)
+      return winograd_input_some<Tile, T, typename narrowed<T, Arch, size / 2>::type>(x, rest, taps, v, stride);
+  }
+  winograd_input_tiles<Tile, T, Arch>(x, taps, v, stride);
+  return size;
+}
+
+}  // namespace detail
+
+/// For each run of tiles, v[t * stride + to + c] = (B^T x B)[t], t < positions, of the tiles whose element (i, j) is
+/// window[taps[i * (Tile + 2)] + from + c * Tile + j], c < length; in whole vectors: up to a vector less one element
+/// more is written after each run, and up to Tile vectors and 2 elements of the window read from its last vector's
+/// first on, so runs come in ascending order and both ends have room.
+template <std::size_t Tile, scalar T, class Arch>
+void winograd_input(const T* BITPQ_RESTRICT window, const std::size_t* taps, const copy_run* runs, std::size_t count,
+                    T* BITPQ_RESTRICT v, std::size_t stride) noexcept {
+  for (const copy_run* run = runs; run != runs + count; ++run)
+    for (std::size_t c = 0; c < run->length;)
+      c += detail::winograd_input_some<Tile, T, Arch>(window + run->from + static_cast<std::ptrdiff_t>(c * Tile),
+                                                      run->length - c, taps, v + run->to + c, stride);
+}
+
+/// For the tiles m[t * stride + c], t < positions: y[i * ldy + Tile * c + j] = (A^T m A)[i][j], for the whole vectors
+/// that hold the first `columns` of c.
+template <std::size_t Tile, scalar T, class Arch>
 void winograd_output(const T* BITPQ_RESTRICT m, std::size_t stride, T* BITPQ_RESTRICT y, std::size_t ldy,
                      std::size_t columns) noexcept {
   using s = simd<T, Arch>;
   using vec = typename s::vec;
+  using transforms = detail::winograd_transforms<Tile>;
+  constexpr std::size_t n = Tile + 2;
   for (std::size_t c = 0; c < columns; c += s::size) {
-    vec half[2][4];  // A^T m
+    vec half[Tile][n];  // A^T m
     BITPQ_UNROLL
-    for (std::size_t j = 0; j < 4; ++j) {
-      const vec a = s::load(m + j * stride + c), b = s::load(m + (4 + j) * stride + c);
-      const vec d = s::load(m + (8 + j) * stride + c), e = s::load(m + (12 + j) * stride + c);
-      half[0][j] = s::add(s::add(a, b), d);
-      half[1][j] = s::sub(s::sub(b, d), e);
+    for (std::size_t j = 0; j < n; ++j) {
+      vec column[n], out[Tile];
+      BITPQ_UNROLL
+      for (std::size_t i = 0; i < n; ++i) column[i] = s::load(m + (i * n + j) * stride + c);
+      transforms::template output<s>(column, out);
+      BITPQ_UNROLL
+      for (std::size_t i = 0; i < Tile; ++i) half[i][j] = out[i];
     }
     BITPQ_UNROLL
-    for (std::size_t i = 0; i < 2; ++i) {
-      const vec left = s::add(s::add(half[i][0], half[i][1]), half[i][2]);
-      const vec right = s::sub(s::sub(half[i][1], half[i][2]), half[i][3]);
-      store_interleaved<T, Arch>(y + i * ldy + 2 * c, left, right);
+    for (std::size_t i = 0; i < Tile; ++i) {
+      vec out[Tile];
+      transforms::template output<s>(half[i], out);
+      store_interleaved<T, Arch>(y + i * ldy + Tile * c, out);
     }
   }
 }

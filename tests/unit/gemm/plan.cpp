@@ -51,10 +51,11 @@ TEST_CASE("a plan takes the cheapest path") {
 
 TEST_CASE("a plan takes what serves a convolution alone") {
   const code_format filters{64, 576, 9, 256, 1}, depthwise{64, 9, 9, 16, 1};
-  CHECK(plan(filters, {1, 64, 3136, true, 9, 784}).path == gemm_path::winograd);
-  CHECK(plan(filters, {1, 64, 3136, true, 9, 0}).path == gemm_path::decode);
-  CHECK(plan(depthwise, {64, 1, 3136, true, 9, 784, true}).path == gemm_path::depthwise);
-  CHECK(is_gemv(plan(filters, {1, 64, 1, true, 9, 1}).path));
+  CHECK(plan(filters, {1, 64, 3136, true, 9, {784, 196}}).path == gemm_path::winograd4);
+  CHECK(plan(filters, {1, 64, 49, true, 9, {16, 4}}).path == gemm_path::winograd);
+  CHECK(plan(filters, {1, 64, 3136, true, 9}).path == gemm_path::decode);
+  CHECK(plan(depthwise, {64, 1, 3136, true, 9, {784, 196}, true}).path == gemm_path::depthwise);
+  CHECK(is_gemv(plan(filters, {1, 64, 1, true, 9, {1, 1}}).path));
 }
 
 TEST_CASE("a layer's precision decides what its plans may choose") {
@@ -64,10 +65,10 @@ TEST_CASE("a layer's precision decides what its plans may choose") {
 }
 
 TEST_CASE("every stage is counted, and what they share is counted once") {
-  const product_shape linear{1, 512, 64}, pixels{1, 64, 3136, true, 9, 784};
+  const product_shape linear{1, 512, 64}, pixels{1, 64, 3136, true, 9, {784, 196}};
   for (const gemm_path path : bitpq::all_gemm_paths) {
     if (path == gemm_path::depthwise) continue;  // decodes a row and then is as any other
-    const bool tiles = path == gemm_path::winograd;
+    const bool tiles = bitpq::winograd_tile(path) > 0;
     const code_format one{tiles ? 64U : 512U, 576, 9, 16, 1}, two{one.rows, one.cols, 9, 16, 1, 2};
     kernel_shape kernels = wide;
     kernels.int8_group = 4;
@@ -114,8 +115,8 @@ TEST_CASE("a path that does not serve is refused with the reason") {
   refuse(gemm_path::winograd, "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters", format,
          {1, 64, 512, true, 9});
   refuse(gemm_path::winograd, "1 x 65536 transformed codewords take 4194304 bytes", {64, 576, 9, 65536, 1},
-         {1, 64, 512, true, 9, 128});
+         {1, 64, 512, true, 9, {128, 32}});
   refuse(gemm_path::winograd, "2 x 32768 transformed codewords take 4194304 bytes", {64, 576, 9, 32768, 1, 2},
-         {1, 64, 512, true, 9, 128});
+         {1, 64, 512, true, 9, {128, 32}});
   refuse(gemm_path::depthwise, "takes convolutions with one input channel per group", format, {1, 64, 512, true, 9});
 }

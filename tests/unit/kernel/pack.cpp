@@ -9,7 +9,8 @@ using namespace bitpq_test;
 
 TEMPLATE_TEST_CASE("gather_runs copies runs at any step and nothing else", "", float, double) {
   const std::vector<TestType> src = random_integers<TestType>(400, 1);
-  const std::vector<copy_run> runs{{3, 0, 1}, {100, 40, 37}, {9, 2, 16}, {50, 80, 0}, {7, 18, 17}, {1, 80, 18}};
+  const std::vector<copy_run> runs{{3, 0, 1},   {100, 40, 37}, {9, 2, 16}, {50, 80, 0},
+                                   {7, 18, 17}, {1, 80, 18},   {2, 35, 5}, {8, 77, 3}};
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
     for (const std::ptrdiff_t step : {1, 2, 5, -1}) {
       std::vector<TestType> dst(100, TestType{12345}), want = dst;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The transforms of F(2 x 2, 3 x 3) against their matrices, on numbers for which every sum is exact: the results must
-// be equal, not close.
+// The transforms of Winograd's filtering against their matrices, on numbers for which the sums are exact but those of
+// filters for tiles of 4 x 4: the results must be equal, not close.
 
 #include "support/kernels.hpp"
 #include "support/random_data.hpp"
@@ -9,8 +9,10 @@
 #include <bitpq/core/concepts.hpp>
 
 #include <array>
+#include <cmath>
 
 using bitpq::kernel_table;
+using bitpq::winograd_kernels;
 using namespace bitpq_test;
 
 namespace {
@@ -18,118 +20,168 @@ namespace {
 template <class T>
 constexpr T guard = T{12345};
 
-/// A small matrix, row-major.
-template <class T, std::size_t Rows, std::size_t Cols>
-using small = std::array<std::array<T, Cols>, Rows>;
+/// A small matrix, by rows.
+using small = std::vector<std::vector<double>>;
+
+small zeros(std::size_t rows, std::size_t cols) { return small(rows, std::vector<double>(cols)); }
 
 /// m x m^T.
-template <class T, std::size_t Rows, std::size_t Cols>
-small<T, Rows, Rows> congruent(const small<T, Rows, Cols>& m, const small<T, Cols, Cols>& x) {
-  small<T, Rows, Rows> y{};
-  for (std::size_t i = 0; i < Rows; ++i)
-    for (std::size_t j = 0; j < Rows; ++j)
-      for (std::size_t k = 0; k < Cols; ++k)
-        for (std::size_t l = 0; l < Cols; ++l) y[i][j] += m[i][k] * x[k][l] * m[j][l];
+small congruent(const small& m, const small& x) {
+  small y = zeros(m.size(), m.size());
+  for (std::size_t i = 0; i < m.size(); ++i)
+    for (std::size_t j = 0; j < m.size(); ++j)
+      for (std::size_t k = 0; k < x.size(); ++k)
+        for (std::size_t l = 0; l < x.size(); ++l) y[i][j] += m[i][k] * x[k][l] * m[j][l];
   return y;
 }
 
-// Lavin and Gray, section 4.1.
-template <class T>
-constexpr small<T, 4, 3> filter_matrix{
-    {{1, 0, 0}, {T{1} / 2, T{1} / 2, T{1} / 2}, {T{1} / 2, -T{1} / 2, T{1} / 2}, {0, 0, 1}}};
-template <class T>
-constexpr small<T, 4, 4> input_matrix{{{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}}};
-template <class T>
-constexpr small<T, 2, 4> output_matrix{{{1, 1, 1, 0}, {0, 1, -1, -1}}};
+struct matrices {
+  small filter, input, output;
+};
 
-/// The 4 x 4 tile of column c, its elements `stride` apart.
+/// Lavin and Gray, section 4.1.
+matrices of_two() {
+  return {{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}},
+          {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}},
+          {{1, 1, 1, 0}, {0, 1, -1, -1}}};
+}
+
+/// From the values of polynomials at five points and at infinity.
+matrices of_four() {
+  const std::vector<double> points{0, 0.75, -0.75, 1.5, -1.5};
+  matrices m{zeros(6, 3), zeros(6, 6), zeros(4, 6)};
+  for (std::size_t p = 0; p < 6; ++p) {
+    std::vector<double> product{1};  // of all x - q but for q of the point, lowest power first
+    double scale = 1;
+    for (std::size_t q = 0; q < 5; ++q) {
+      if (q == p) continue;
+      product.push_back(0);
+      for (std::size_t i = product.size(); i-- > 1;) product[i] = product[i - 1] - points[q] * product[i];
+      product[0] *= -points[q];
+      if (p < 5) scale *= points[p] - points[q];
+    }
+    for (std::size_t i = 0; i < product.size(); ++i) m.input[p][i] = product[i];
+    for (std::size_t i = 0; i < 3; ++i) m.filter[p][i] = p == 5 ? (i == 2 ? 1.0 : 0.0) : std::pow(points[p], i) / scale;
+    for (std::size_t i = 0; i < 4; ++i) m.output[i][p] = p == 5 ? (i == 3 ? 1.0 : 0.0) : std::pow(points[p], i);
+  }
+  return m;
+}
+
+struct of_tile {
+  std::size_t tile;
+  matrices m;
+  std::size_t side = tile + 2, positions = side * side;
+
+  template <class T>
+  const winograd_kernels<T>& of(const kernel_table<T>& k) const {
+    return tile == 2 ? k.winograd2 : k.winograd4;
+  }
+};
+
+const std::vector<of_tile> tiles{{2, of_two()}, {4, of_four()}};
+
+/// The tile of column c, its elements `stride` apart.
 template <class T>
-small<T, 4, 4> tile_of(const std::vector<T>& from, std::size_t stride, std::size_t c) {
-  small<T, 4, 4> tile{};
-  for (std::size_t t = 0; t < 16; ++t) tile[t / 4][t % 4] = from[t * stride + c];
+small tile_of(const std::vector<T>& from, std::size_t side, std::size_t stride, std::size_t c) {
+  small tile = zeros(side, side);
+  for (std::size_t t = 0; t < side * side; ++t) tile[t / side][t % side] = static_cast<double>(from[t * stride + c]);
   return tile;
 }
 
 }  // namespace
 
 TEMPLATE_TEST_CASE("winograd_filter is G g G^T", "", float, double) {
-  const std::size_t filters = 20, stride = 7;
-  const std::vector<TestType> g = random_integers<TestType>(9 * filters, 1);
+  const std::size_t count = 37, distance = 18, stride = 41;
+  const std::vector<TestType> g = random_integers<TestType>(distance * count, 1);
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    for (std::size_t f = 0; f < filters; ++f) {
-      small<TestType, 3, 3> filter{};
-      for (std::size_t i = 0; i < 9; ++i) filter[i / 3][i % 3] = g[f * 9 + i];
-      const small<TestType, 4, 4> expected = congruent(filter_matrix<TestType>, filter);
-      std::vector<TestType> u(16 * stride, guard<TestType>), want = u;
-      for (std::size_t t = 0; t < 16; ++t) want[t * stride] = expected[t / 4][t % 4];
-      k.winograd_filter(g.data() + f * 9, u.data(), stride);
-      REQUIRE(u == want);
+    for (const of_tile& w : tiles) {
+      std::vector<TestType> u(w.positions * stride, guard<TestType>);
+      w.of(k).filter(g.data(), distance, count, u.data(), stride);
+      for (std::size_t f = 0; f < stride; ++f) {
+        small filter = zeros(3, 3);
+        for (std::size_t i = 0; f < count && i < 9; ++i)
+          filter[i / 3][i % 3] = static_cast<double>(g[f * distance + i]);
+        const small want = congruent(w.m.filter, filter);
+        for (std::size_t t = 0; t < w.positions; ++t) {
+          const auto got = static_cast<double>(u[t * stride + f]);
+          if (f >= count)
+            REQUIRE(got == static_cast<double>(guard<TestType>));
+          else
+            REQUIRE(std::abs(got - want[t / w.side][t % w.side]) <= (w.tile == 2 ? 0 : 1e-5));
+        }
+      }
     }
   });
 }
 
-namespace {
-
-/// winograd_input of tiles x[t * ldx + c], c < columns, in two runs.
-template <class T>
-void transform(const kernel_table<T>& k, const std::vector<T>& x, std::size_t ldx, std::vector<T>& v,
-               std::size_t stride, std::size_t columns) {
-  std::array<std::size_t, 16> taps{};
-  for (std::size_t t = 0; t < taps.size(); ++t) taps[t] = t * ldx;
-  const std::size_t half = columns / 2 / k.lanes * k.lanes;
-  const std::array<bitpq::copy_run, 2> runs{{{0, 0, half}, {static_cast<std::ptrdiff_t>(half), half, columns - half}}};
-  k.winograd_input(x.data(), taps.data(), runs.data(), runs.size(), v.data(), stride);
-}
-
-}  // namespace
-
 TEMPLATE_TEST_CASE("winograd_input is B^T x B of every tile", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
-    for (std::size_t columns = 1; columns <= 35; ++columns) {
-      const std::size_t whole = bitpq::round_up(columns, k.lanes), ldx = whole + 1, stride = whole + 3;
-      const std::vector<TestType> x = random_integers<TestType>(16 * ldx, columns);
-      std::vector<TestType> v(16 * stride, guard<TestType>), want = v;
-      for (std::size_t c = 0; c < whole; ++c) {
-        const small<TestType, 4, 4> expected = congruent(input_matrix<TestType>, tile_of(x, ldx, c));
-        for (std::size_t t = 0; t < 16; ++t) want[t * stride + c] = expected[t / 4][t % 4];
+    for (const of_tile& w : tiles)
+      for (std::size_t columns = 1; columns <= 35; ++columns) {
+        // Rows of the window lie anywhere; the second run of tiles begins anew.
+        const std::size_t width = (columns + 2 * k.lanes) * w.tile + 2, stride = columns + k.lanes + 3;
+        const std::size_t first = columns / 2;
+        const std::vector<TestType> x = random_integers<TestType>(w.side * width, columns);
+        std::vector<std::size_t> taps(w.positions, 12345);
+        for (std::size_t i = 0; i < w.side; ++i) taps[i * w.side] = (w.side - 1 - i) * width;
+        const std::array<bitpq::copy_run, 2> runs{{{0, 1, first}, {1, 1 + first, columns - first}}};
+        std::vector<TestType> v(w.positions * stride, guard<TestType>);
+        w.of(k).input(x.data(), taps.data(), runs.data(), runs.size(), v.data(), stride);
+        INFO(columns << " tiles of " << w.tile);
+        for (std::size_t c = 0; c < columns; ++c) {
+          const std::size_t at = c < first ? c * w.tile : 1 + (c - first) * w.tile;
+          small in = zeros(w.side, w.side);
+          for (std::size_t t = 0; t < w.positions; ++t)
+            in[t / w.side][t % w.side] = static_cast<double>(x[taps[t / w.side * w.side] + at + t % w.side]);
+          REQUIRE(tile_of(v, w.side, stride, 1 + c) == congruent(w.m.input, in));
+        }
+        for (std::size_t t = 0; t < w.positions; ++t) {
+          REQUIRE(v[t * stride] == guard<TestType>);
+          REQUIRE(v[t * stride + columns + k.lanes] == guard<TestType>);
+        }
       }
-      transform(k, x, ldx, v, stride, columns);
-      INFO(columns << " columns");
-      REQUIRE(v == want);
-    }
   });
 }
 
 TEMPLATE_TEST_CASE("winograd_output is A^T m A, tile beside tile", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
-    for (std::size_t columns = 1; columns <= 35; ++columns) {
-      const std::size_t whole = bitpq::round_up(columns, k.lanes), stride = whole + 1, ldy = 2 * whole + 3;
-      const std::vector<TestType> m = random_integers<TestType>(16 * stride, columns);
-      std::vector<TestType> y(2 * ldy, guard<TestType>), want = y;
-      for (std::size_t c = 0; c < whole; ++c) {
-        const small<TestType, 2, 2> expected = congruent(output_matrix<TestType>, tile_of(m, stride, c));
-        for (std::size_t i = 0; i < 4; ++i) want[i / 2 * ldy + 2 * c + i % 2] = expected[i / 2][i % 2];
+    for (const of_tile& w : tiles)
+      for (std::size_t columns = 1; columns <= 35; ++columns) {
+        const std::size_t whole = bitpq::round_up(columns, k.lanes), stride = whole + 1, ldy = w.tile * whole + 3;
+        const std::vector<TestType> m = random_integers<TestType>(w.positions * stride, columns);
+        std::vector<TestType> y(w.tile * ldy, guard<TestType>), want = y;
+        for (std::size_t c = 0; c < whole; ++c) {
+          const small outputs = congruent(w.m.output, tile_of(m, w.side, stride, c));
+          for (std::size_t i = 0; i < w.tile * w.tile; ++i)
+            want[i / w.tile * ldy + w.tile * c + i % w.tile] = static_cast<TestType>(outputs[i / w.tile][i % w.tile]);
+        }
+        w.of(k).output(m.data(), stride, y.data(), ldy, columns);
+        INFO(columns << " tiles of " << w.tile);
+        REQUIRE(y == want);
       }
-      k.winograd_output(m.data(), stride, y.data(), ldy, columns);
-      INFO(columns << " columns");
-      REQUIRE(y == want);
-    }
   });
 }
 
 TEMPLATE_TEST_CASE("the transforms together are a convolution", "", float, double) {
-  const std::vector<TestType> g = random_integers<TestType>(9, 1), x = random_integers<TestType>(16 * 16, 2);
+  const std::size_t count = 16;
   for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
-    std::vector<TestType> u(16), v(16 * 16), y(2 * 32);
-    k.winograd_filter(g.data(), u.data(), 1);
-    transform(k, x, 16, v, 16, 16);
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] *= u[i / 16];
-    k.winograd_output(v.data(), 16, y.data(), 32, 16);
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      const std::size_t row = i / 32, column = i % 2, tile = i % 32 / 2;
-      TestType sum = 0;
-      for (std::size_t t = 0; t < 9; ++t) sum += g[t] * x[((row + t / 3) * 4 + column + t % 3) * 16 + tile];
-      REQUIRE(y[i] == sum);
+    for (const of_tile& w : tiles) {
+      const std::size_t width = (count + k.lanes) * w.tile + 2;
+      const std::vector<TestType> g = random_integers<TestType>(9, 1), x = random_integers<TestType>(w.side * width, 2);
+      std::vector<TestType> u(w.positions), v(w.positions * count), y(w.tile * w.tile * count);
+      std::vector<std::size_t> taps(w.positions);
+      for (std::size_t i = 0; i < w.side; ++i) taps[i * w.side] = i * width;
+      const bitpq::copy_run run{0, 0, count};
+      w.of(k).filter(g.data(), 9, 1, u.data(), 1);
+      w.of(k).input(x.data(), taps.data(), &run, 1, v.data(), count);
+      for (std::size_t i = 0; i < v.size(); ++i) v[i] *= u[i / count];
+      w.of(k).output(v.data(), count, y.data(), w.tile * count, count);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const std::size_t row = i / (w.tile * count), column = i % (w.tile * count);
+        TestType sum = 0;
+        for (std::size_t t = 0; t < 9; ++t) sum += g[t] * x[(row + t / 3) * width + column + t % 3];
+        REQUIRE(std::abs(y[i] - sum) <= (w.tile == 2 ? 0 : sizeof(TestType) == 4 ? 1e-3 : 1e-11));
+      }
     }
   });
 }

@@ -23,24 +23,28 @@ namespace detail {
 /// The taps of a kernel along one axis. Tap t of output o reads padded element o * stride + t * dilation: element
 /// o + shift(t) of those with one remainder by the stride, their phase. Phases repeat every `period` taps. Where that
 /// takes less room for `outputs` outputs, for taps are far apart, every tap has a phase of its own, without a shift.
+/// Not split by phases, all padded elements are of one phase, and outputs `pitch` of them apart.
 struct tap_axis {
-  std::size_t taps, dilation, stride, padding, period;
+  std::size_t taps, dilation, stride, padding, pitch, period;
   bool apart;
 
   tap_axis(std::size_t tap_count, std::size_t tap_dilation, std::size_t tap_stride, std::size_t tap_padding,
-           std::size_t outputs) noexcept
+           std::size_t outputs, bool split = true) noexcept
       : taps(tap_count),
         dilation(tap_dilation),
-        stride(tap_stride),
+        stride(split ? tap_stride : 1),
         padding(tap_padding),
+        pitch(split ? 1 : tap_stride),
         period((std::min)(taps, stride / std::gcd(dilation, stride))),
-        apart(taps * outputs / period < outputs + (taps - 1) * dilation / stride) {
+        apart(split && taps * outputs / period < outputs + (taps - 1) * dilation / stride) {
     if (apart) period = taps;
   }
 
   [[nodiscard]] std::size_t phase(std::size_t tap) const noexcept { return tap % period; }
   [[nodiscard]] std::size_t shift(std::size_t tap) const noexcept { return apart ? 0 : tap * dilation / stride; }
   [[nodiscard]] std::size_t reach() const noexcept { return shift(taps - 1); }
+  /// Elements of a phase that so many outputs see.
+  [[nodiscard]] std::size_t seen_by(std::size_t outputs) const noexcept { return (outputs - 1) * pitch + 1 + reach(); }
   /// Padded element `i` of a phase.
   [[nodiscard]] std::size_t element(std::size_t phase, std::size_t i) const noexcept {
     return i * stride + (apart ? phase * dilation : phase * dilation % stride);
@@ -80,19 +84,23 @@ struct exact_packing {
   }
 };
 
+/// Whether panels may be read without the window. Only where they may not can one `look` through it; in `whole_rows`
+/// the stride does not split the rows of the window.
+enum class window_use { if_needed, always, whole_rows };
+
 template <scalar T, class Packing = exact_packing<T>>
 class convolution_columns {
  public:
   using element = typename Packing::element;
 
-  /// `windowed`: never read a panel without the window, see `look`.
   convolution_columns(const Packing& packing, const nchw_view<const T>& x, const layer_geometry& geometry, extent2 out,
-                      bool windowed = false) noexcept
+                      window_use use = window_use::if_needed) noexcept
       : packing_(packing),
         x_(x),
         g_(geometry),
         out_(out),
-        direct_(!windowed && g_.window() == 1 && g_.conv.padding == extent2{0, 0}),
+        use_(use),
+        direct_(use == window_use::if_needed && g_.window() == 1 && g_.conv.padding == extent2{0, 0}),
         whole_(g_.conv.stride == extent2{1, 1} &&
                x_.stride(2) == static_cast<std::ptrdiff_t>(x_.width()) * x_.stride(3)) {}
 
@@ -116,13 +124,13 @@ class convolution_columns {
     const tap_axis down(g_.kernel.h, g_.conv.dilation.h, g_.conv.stride.h, g_.conv.padding.h,
                         one_row ? 1 : (std::min)(out_.h, out_rows));
     const tap_axis right(g_.kernel.w, g_.conv.dilation.w, g_.conv.stride.w, g_.conv.padding.w,
-                         (std::min)(out_.w, panel));
+                         (std::min)(out_.w, panel), use_ != window_use::whole_rows);
     if (direct_) return {memory.take<copy_run>(panel), nullptr, nullptr, nullptr, down, right, 0, 0, 0, one_row};
     // Pieces of the panel that share no rows of the window.
     const std::size_t pieces = one_row ? out_rows : (std::min)(x_.batch(), (panel - 1) / (out_.h * out_.w) + 2);
-    const std::size_t rows = out_rows + pieces * down.reach(), width = (std::min)(out_.w, panel) + right.reach();
+    const std::size_t rows = out_rows + pieces * down.reach(), width = right.seen_by((std::min)(out_.w, panel));
     const std::size_t phases = down.period * right.period, plane = rows * width;
-    const std::size_t size = phases * plane + copy_slack;
+    const std::size_t size = phases * plane + copy_slack * right.pitch;
     return {memory.take<copy_run>(panel),
             memory.take<copy_run>(rows * phases),
             memory.take<std::size_t>(g_.window()),
@@ -159,7 +167,7 @@ class convolution_columns {
   }
 
   /// Fills the window with what columns column .. column + n see of a channel of a group; element i of pixel run r at
-  /// tap t is then window[taps[t] + pixels[r].from + i]. Needs a windowed reader.
+  /// tap t is then window[taps[t] + pixels[r].from + i]; of whole rows i * stride.
   void look(workspace& memory, std::size_t group, std::size_t channel, std::size_t column,
             std::size_t n) const noexcept {
     if (memory.pixel_count == 0) locate(memory, column, n);
@@ -171,7 +179,8 @@ class convolution_columns {
     return x_.data_handle() + static_cast<std::ptrdiff_t>(group * g_.in_per_group() + channel) * x_.stride(1);
   }
   void fill(workspace& memory, const T* channel) const noexcept {
-    packing_.gather(channel, step(), memory.fills, memory.fill_count, memory.window);
+    packing_.gather(channel, x_.stride(3) * static_cast<std::ptrdiff_t>(memory.right.stride), memory.fills,
+                    memory.fill_count, memory.window);
   }
   /// From one output's elements to the next one's in a row of the input.
   [[nodiscard]] std::ptrdiff_t step() const noexcept {
@@ -218,12 +227,12 @@ class convolution_columns {
                   std::size_t window_row) const noexcept {
     const std::size_t first = pixel / out_.w, left = memory.one_row ? pixel % out_.w : 0;
     const std::size_t rows = (pixel + pixels - 1) / out_.w - first + 1 + memory.down.reach();
-    const std::size_t columns = memory.one_row ? pixels + memory.right.reach() : memory.width;
+    const std::size_t columns = memory.one_row ? memory.right.seen_by(pixels) : memory.width;
     for (std::size_t done = 0; done < pixels;) {
       const std::size_t x = (pixel + done) % out_.w, length = (std::min)(pixels - done, out_.w - x);
       const std::size_t y = window_row + (pixel + done) / out_.w - first;
-      memory.pixels[memory.pixel_count++] = {static_cast<std::ptrdiff_t>(y * memory.width + x - left), lane + done,
-                                             length};
+      memory.pixels[memory.pixel_count++] = {
+          static_cast<std::ptrdiff_t>(y * memory.width + (x - left) * memory.right.pitch), lane + done, length};
       done += length;
     }
     for (std::size_t down = 0; down < memory.down.period; ++down)
@@ -231,7 +240,7 @@ class convolution_columns {
         const std::size_t plane = (down * memory.right.period + right) * memory.plane;
         std::fill_n(memory.window + plane + window_row * memory.width, rows * memory.width, packing_.zero(image));
         for (std::size_t r = 0; r < rows; ++r)
-          see_row(memory, image, memory.down.element(down, first + r), right, left, columns,
+          see_row(memory, image, memory.down.element(down, first + r), right, left * memory.right.pitch, columns,
                   plane + (window_row + r) * memory.width);
       }
     return rows;
@@ -255,6 +264,7 @@ class convolution_columns {
   nchw_view<const T> x_;
   layer_geometry g_;
   extent2 out_;
+  window_use use_;
   bool direct_;  // every element of a row of the matrix is one of a channel: 1 x 1 without padding
   bool whole_;   // and its rows follow one another
 };

@@ -19,7 +19,7 @@ inline constexpr std::size_t depthwise_columns = 1024;
 template <scalar T, class Left, class Store>
 void multiply_depthwise(const kernel_table<T>& kernels, const Left& left, const layer_geometry& g,
                         const nchw_view<const T>& x, extent2 out, const Store& store, executor_ref exec) {
-  const convolution_columns<T> reader(kernels, x, g, out, true);
+  const convolution_columns<T> reader(kernels, x, g, out, window_use::always);
   const std::size_t columns = x.batch() * out.h * out.w, rows = g.out_per_group(), taps = g.window();
   const std::size_t columns_each = (std::min)(columns, depthwise_columns), pieces = ceil_div(columns, columns_each);
   struct worker_memory {

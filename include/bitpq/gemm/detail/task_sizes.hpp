@@ -18,8 +18,9 @@ inline constexpr std::size_t table_task_rows = 2048;
 inline constexpr std::size_t table_blocks = 8, small_table_blocks = 16;
 /// Rows of a task of 8-bit products.
 inline constexpr std::size_t int8_task_rows = 1024;
-/// Elements of a task's products at Winograd's 16 positions, which are to stay in the second-level cache.
-inline constexpr std::size_t winograd_task_products = std::size_t{1} << 17;
+/// Elements of a task's products at all of Winograd's positions: 128 rows of four vectors of 16 tiles of 4 x 4. More
+/// than the second-level cache holds, but they come and go in order, and tasks of fewer rows transform more inputs.
+inline constexpr std::size_t winograd_task_products = 128 * 64 * 36;
 
 }  // namespace detail
 }  // namespace v1

@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// 3 x 3 convolutions of stride 1 by Winograd's F(2 x 2, 3 x 3), straight from codes. Where a block is one kernel
-// window, or several, a codeword is a filter, or several, and the transform of the weights is the transform of the
-// codebook: K filters instead of out x in. Of the transformed codebook, position t of the 16 is a codebook of its own
-// with the same codes and blocks of one element per filter, so that the product at every position is one from codes,
-// too; with several stages, a sum of such products. The inputs of tiles are read as those of a 4 x 4 convolution of
-// stride 2.
+// 3 x 3 convolutions of stride 1 by Winograd's filtering of tiles of 2 x 2 or 4 x 4 outputs, straight from codes. Where
+// a block is one kernel window, or several, a codeword is a filter, or several, and the transform of the weights is the
+// transform of the codebook: K filters instead of out x in. Of the transformed codebook, position t of the 16 or 36 is
+// a codebook of its own with the same codes and blocks of one element per filter, so that the product at every position
+// is one from codes, too; with several stages, a sum of such products. The inputs of tiles are read as those of a
+// convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
+#include <bitpq/gemm/plan.hpp>
 
 namespace bitpq {
 inline namespace v1 {
 namespace detail {
-
-/// The tiles of an output, as a convolution's output.
-inline extent2 winograd_tiles(extent2 out) noexcept {
-  return {ceil_div(out.h, std::size_t{2}), ceil_div(out.w, std::size_t{2})};
-}
 
 /// The width of panels, in whole vectors: a little less than `panel` where the last round of tasks would leave threads
 /// idle.
@@ -31,38 +27,42 @@ inline std::size_t even_panel(std::size_t tiles, std::size_t panel, std::size_t 
 template <scalar T>
 class winograd_product {
  public:
-  /// Channels at a time, whose transformed inputs are to stay in the second-level cache beside the products.
-  static constexpr std::size_t max_channels = 64;
+  /// Channels at a time, of whose transformed inputs a panel at one position is to stay in the first-level cache, and
+  /// blocks, whose codes are lines of it that share few sets.
+  static constexpr std::size_t max_channels = 128, max_blocks = 64;
   /// What a task does whatever its rows, transforming inputs, in rows.
   static constexpr std::size_t overhead_rows = 16;
 
-  winograd_product(const prepacked_matrix<T>& w, const layer_geometry& geometry, const nchw_view<const T>& x,
-                   extent2 out) noexcept
+  winograd_product(const prepacked_matrix<T>& w, std::size_t tile, const layer_geometry& geometry,
+                   const nchw_view<const T>& x, extent2 out) noexcept
       : w_(&w),
+        transforms_(tile == 2 ? &w.kernels().winograd2 : &w.kernels().winograd4),
+        tile_(tile),
+        positions_(winograd_positions(tile)),
         g_(geometry),
-        tiles_(winograd_tiles(out)),
+        tiles_(winograd_tiles(out, tile)),
         filters_(w.format().block_size / 9),
-        reader_(w.kernels(), x, tile_geometry(geometry), tiles_, true) {}
+        reader_(w.kernels(), x, tile_geometry(geometry, tile), tiles_, window_use::whole_rows) {}
 
-  /// store(group, row, rows, tile, n, outputs, ld) takes, per row, the 2 x 2n outputs of tiles tile .. tile + n, the
-  /// second row ld / 2 behind the first. Throws out_of_memory before anything is written.
+  /// store(group, row, rows, first, n, outputs, ld) takes, per row of weights, the outputs of tiles first .. first + n,
+  /// side by side, each of their rows ld / tile behind the one before. Throws out_of_memory before anything is written.
   template <class Store>
   void run(std::size_t batch, const Store& store, executor_ref exec) const {
     const code_format& format = w_->format();
-    const std::size_t books = format.books(), book_size = winograd_positions * format.codewords * filters_;
+    const std::size_t books = format.books(), book_size = positions_ * format.codewords * filters_;
     const std::size_t tiles = batch * tiles_.h * tiles_.w;
     const std::size_t lanes = w_->kernels().lanes;
     const std::size_t panel =
         even_panel(tiles, (std::min)(w_->kernels().panel, round_up(tiles, lanes)), lanes, exec.concurrency());
-    const std::size_t max_rows = winograd_task_products / (winograd_positions * panel);
+    const std::size_t max_rows = winograd_task_products / (positions_ * panel);
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
     const std::size_t rows_each =
         rows_of_task(out_rows, max_rows, overhead_rows, g_.groups() * busy_panels(tiles, panel), exec.concurrency());
     const std::size_t row_tasks = ceil_div(out_rows, rows_each);
     const auto cut = [&](scratch_cutter memory) {
-      worker_memory mine{memory.take<T>((std::max)(winograd_positions * position_stride(panel), 4 * rows_each * panel)),
-                         memory.take<T>(winograd_positions * rows_each * panel), rows_each * panel, panel,
-                         reader_.cut(memory, panel)};
+      worker_memory mine{
+          memory.take<T>((std::max)(positions_ * position_stride(panel), tile_ * tile_ * rows_each * panel)),
+          memory.take<T>(positions_ * rows_each * panel), rows_each * panel, panel, reader_.cut(memory, panel)};
       return std::pair(mine, memory.used());
     };
     const std::size_t bytes_each = cut(scratch_cutter()).second;
@@ -74,14 +74,14 @@ class winograd_product {
     exec.bulk(g_.groups() * row_tasks * panels, [&](std::size_t worker, std::size_t task) {
       worker_memory mine = cut(scratch_cutter(memory.data() + book_bytes + worker * bytes_each)).first;
       const std::size_t group = task / (row_tasks * panels), row = task / panels % row_tasks * rows_each;
-      const std::size_t tile = task % panels * panel;
-      const piece p{group, row, (std::min)(rows_each, out_rows - row), tile, (std::min)(panel, tiles - tile)};
+      const std::size_t first = task % panels * panel;
+      const piece p{group, row, (std::min)(rows_each, out_rows - row), first, (std::min)(panel, tiles - first)};
       multiply(mine, p, transformed, book_size);
       T* const outputs = mine.inputs;  // of no use any more
+      const std::size_t ld = tile_ * tile_ * panel;
       for (std::size_t r = 0; r < p.rows; ++r)
-        w_->kernels().winograd_output(mine.products + r * panel, mine.product_stride, outputs + r * 4 * panel,
-                                      2 * panel, p.columns);
-      store(p.group, p.row, p.rows, p.tile, p.columns, outputs, 4 * panel);
+        transforms_->output(mine.products + r * panel, mine.product_stride, outputs + r * ld, tile_ * panel, p.columns);
+      store(p.group, p.row, p.rows, p.first, p.columns, outputs, ld);
     });
   }
 
@@ -94,17 +94,17 @@ class winograd_product {
     typename convolution_columns<T>::workspace reading;
   };
   struct piece {
-    std::size_t group, row, rows, tile, columns;
+    std::size_t group, row, rows, first, columns;
   };
 
-  static layer_geometry tile_geometry(layer_geometry g) noexcept {
-    g.kernel = {4, 4};
-    g.conv.stride = {2, 2};
+  static layer_geometry tile_geometry(layer_geometry g, std::size_t tile) noexcept {
+    g.kernel = {tile + 2, tile + 2};
+    g.conv.stride = {tile, tile};
     return g;
   }
   /// Channels of a run, whole blocks.
   [[nodiscard]] std::size_t run_channels() const noexcept {
-    return (std::max)(std::size_t{1}, max_channels / filters_) * filters_;
+    return std::clamp(max_channels / filters_, std::size_t{1}, max_blocks) * filters_;
   }
   /// From one position's inputs to the next; the odd vector keeps positions out of each other's cache sets.
   [[nodiscard]] std::size_t position_stride(std::size_t panel) const noexcept {
@@ -114,9 +114,8 @@ class winograd_product {
   /// to[(t * filters + f) * codewords + k] = position t of filter f of codeword k.
   void transform_book(std::size_t b, T* to) const noexcept {
     const std::size_t words = w_->format().codewords;
-    for (std::size_t k = 0; k < words; ++k)
-      for (std::size_t f = 0; f < filters_; ++f)
-        w_->kernels().winograd_filter(w_->book(b) + (k * filters_ + f) * 9, to + f * words + k, words * filters_);
+    for (std::size_t f = 0; f < filters_; ++f)
+      transforms_->filter(w_->book(b) + f * 9, filters_ * 9, words, to + f * words, filters_ * words);
   }
 
   /// The products of a piece at all positions.
@@ -128,15 +127,15 @@ class winograd_product {
       const std::size_t k1 = end_of_run(format, c0 * 9, run_channels() / filters_);
       const std::size_t c1 = k1 / 9, first = c0 / filters_;
       for (std::size_t c = c0; c < c1; ++c) {
-        reader_.look(mine.reading, p.group, c, p.tile, p.columns);
-        kernels.winograd_input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count,
-                               mine.inputs + (c - c0) * panel, stride);
+        reader_.look(mine.reading, p.group, c, p.first, p.columns);
+        transforms_->input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count,
+                           mine.inputs + (c - c0) * panel, stride);
       }
       const std::size_t row = p.group * g_.out_per_group() + p.row;
       for (std::size_t stage = 0; stage < format.stages; ++stage) {
         const T* const book = books + format.book_of(stage, first) * book_size;
         w_->with_codes(format.position(stage, first), row, [&]<class Code>(const Code* codes) {
-          for (std::size_t t = 0; t < winograd_positions; ++t)
+          for (std::size_t t = 0; t < positions_; ++t)
             for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
               kernels.template on<Code>().code_panel(book + (t * filters_ + f) * format.codewords, 1, codes,
                                                      w_->code_stride(), mine.inputs + t * stride + f * panel,
@@ -150,6 +149,8 @@ class winograd_product {
   }
 
   const prepacked_matrix<T>* w_;
+  const winograd_kernels<T>* transforms_;
+  std::size_t tile_, positions_;
   layer_geometry g_;
   extent2 tiles_;
   std::size_t filters_;  // of a codeword
