@@ -87,6 +87,13 @@ struct int8_product {
   bool accumulate;  ///< else sums are written only
 };
 
+/// Of a block of `width` elements, how many rows of inputs are multiplied at once.
+constexpr std::size_t gradient_rows(std::size_t width) noexcept {
+  constexpr std::size_t most = 9;
+  const std::size_t pieces = (width + most - 1) / most;
+  return (width + pieces - 1) / pieces;
+}
+
 /// One block position of a codeword gradient, over n columns, whole vectors: code codes[i], i < count, is named by the
 /// rows rows[ends[i - 1]] .. rows[ends[i]] of y, where ends[-1] is 0; none of these runs is empty.
 template <scalar T>
