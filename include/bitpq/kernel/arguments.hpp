@@ -87,10 +87,10 @@ struct int8_product {
   bool accumulate;  ///< else sums are written only
 };
 
-/// Of a block of `width` elements, how many rows of inputs are multiplied at once.
-constexpr std::size_t gradient_rows(std::size_t width) noexcept {
-  constexpr std::size_t most = 9;
-  const std::size_t pieces = (width + most - 1) / most;
+/// Of a block of `width` elements, how many rows of inputs are multiplied at once: this many at most.
+inline constexpr std::size_t most_gradient_rows = 9;
+BITPQ_FORCE_INLINE constexpr std::size_t gradient_rows(std::size_t width) noexcept {
+  const std::size_t pieces = (width + most_gradient_rows - 1) / most_gradient_rows;
   return (width + pieces - 1) / pieces;
 }
 

@@ -190,7 +190,7 @@ template <scalar T, class Arch>
 void add_block_gradient(const gradient_block<T>& b) noexcept {
   const std::size_t each = gradient_rows(b.width);
   for (std::size_t first = 0; first < b.width; first += each)
-    detail::add_some_rows<9, T, Arch>(b, first, b.width - first < each ? b.width - first : each);
+    detail::add_some_rows<most_gradient_rows, T, Arch>(b, first, b.width - first < each ? b.width - first : each);
 }
 
 }  // namespace v1

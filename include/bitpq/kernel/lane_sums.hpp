@@ -13,7 +13,7 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// `quick`: add(v, to) adds the sum of the lanes of v[i][w] to to[i][w], w being fewer than a multiple of four.
+/// Where `quick`: add(v, to) adds the sum of the lanes of each v[i][w] to to[i][w], Width being a multiple of four.
 template <scalar T, class Arch>
 struct lane_sums {
   static constexpr bool quick = false;
