@@ -40,7 +40,7 @@ inline bitpq::torch::calibration_data in_batches(const image_source& images, std
           }};
 }
 
-/// The logits of a module in evaluation mode, one row per image.
+/// The logits of a module, which a shared_ptr owns, in evaluation mode; one row per image.
 template <class Module>
 answers answers_of(Module& module, const image_source& images) {
   const bitpq::torch::evaluation_mode mode(module);

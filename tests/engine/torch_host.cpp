@@ -42,8 +42,8 @@ bitpq::torch::module_params quick_params() {
 TEST_CASE("a checkpoint under torchvision's names, compressed, written and read back") {
   const bitpq_test::temp_dir folder;
   torch::manual_seed(1);
-  engine::dense_resnet18 trained(classes, width);
-  bitpq::torch::save_module(folder / "trained.safetensors", trained);
+  const auto trained = std::make_shared<engine::dense_resnet18>(classes, width);
+  bitpq::torch::save_module(folder / "trained.safetensors", *trained);
   const bitpq::safetensors_reader file(folder / "trained.safetensors");
   for (const char* name :
        {"conv1.weight", "bn1.running_var", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias", "fc.bias"})
@@ -52,7 +52,7 @@ TEST_CASE("a checkpoint under torchvision's names, compressed, written and read 
   const auto net = std::make_shared<engine::coded_resnet18>(classes, width);
   engine::load_weights(*net, file);
   const engine::answers before = engine::answers_of(*net, images);
-  CHECK(before == engine::answers_of(trained, images));
+  CHECK(before == engine::answers_of(*trained, images));
 
   const auto report = bitpq::torch::compress_module(net, engine::in_batches(images, 5), quick_params());
   CHECK(report.on_codes.size() == 20);
@@ -60,9 +60,9 @@ TEST_CASE("a checkpoint under torchvision's names, compressed, written and read 
   const engine::answers after = engine::answers_of(*net, images);
   CHECK(after != before);
   bitpq::torch::save_module(folder / "compressed.safetensors", *net, report.codes);
-  engine::coded_resnet18 read(classes, width);
-  bitpq::torch::load_module(folder / "compressed.safetensors", read);
-  CHECK(engine::answers_of(read, images) == after);
+  const auto read = std::make_shared<engine::coded_resnet18>(classes, width);
+  bitpq::torch::load_module(folder / "compressed.safetensors", *read);
+  CHECK(engine::answers_of(*read, images) == after);
 }
 
 TEST_CASE("weights of another network are refused by name") {
