@@ -77,6 +77,8 @@ BITPQ_FORCE_INLINE void multiply_many_rows(const gradient_block<T>& b, std::size
   constexpr std::size_t step = vectors * simd<T, Arch>::size;
   std::size_t c = 0;
   for (; c + step <= b.n; c += step) multiply_sums<Codes, Width, vectors, T, Arch>(b, k, x, c, total);
+  for (; c + 2 * simd<T, Arch>::size <= b.n; c += 2 * simd<T, Arch>::size)
+    multiply_sums<Codes, Width, 2, T, Arch>(b, k, x, c, total);
   for (; c < b.n; c += simd<T, Arch>::size) multiply_sums<Codes, Width, 1, T, Arch>(b, k, x, c, total);
 }
 
