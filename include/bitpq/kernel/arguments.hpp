@@ -114,6 +114,13 @@ struct int8_sparse_product {
   std::size_t ld, columns;
 };
 
+/// Of a block of `width` elements, how many rows of inputs are multiplied at once: this many at most.
+inline constexpr std::size_t most_gradient_rows = 9;
+BITPQ_FORCE_INLINE constexpr std::size_t gradient_rows(std::size_t width) noexcept {
+  const std::size_t pieces = (width + most_gradient_rows - 1) / most_gradient_rows;
+  return (width + pieces - 1) / pieces;
+}
+
 /// One block position of a codeword gradient, over n columns, whole vectors: code codes[i], i < count, is named by the
 /// rows rows[ends[i - 1]] .. rows[ends[i]] of y, where ends[-1] is 0; none of these runs is empty.
 template <scalar T>

@@ -7,7 +7,7 @@
 // and are read where they lie.
 
 #include <bitpq/kernel/arguments.hpp>
-#include <bitpq/kernel/simd.hpp>
+#include <bitpq/kernel/lane_sums.hpp>
 
 namespace bitpq {
 inline namespace v1 {
@@ -77,6 +77,8 @@ BITPQ_FORCE_INLINE void multiply_many_rows(const gradient_block<T>& b, std::size
   constexpr std::size_t step = vectors * simd<T, Arch>::size;
   std::size_t c = 0;
   for (; c + step <= b.n; c += step) multiply_sums<Codes, Width, vectors, T, Arch>(b, k, x, c, total);
+  for (; c + 2 * simd<T, Arch>::size <= b.n; c += 2 * simd<T, Arch>::size)
+    multiply_sums<Codes, Width, 2, T, Arch>(b, k, x, c, total);
   for (; c < b.n; c += simd<T, Arch>::size) multiply_sums<Codes, Width, 1, T, Arch>(b, k, x, c, total);
 }
 
@@ -113,6 +115,29 @@ BITPQ_FORCE_INLINE std::size_t rows_of_each(const gradient_block<T>& b, std::siz
   return rows;
 }
 
+/// sums[i][w] += total[i][w], as a vector each or the sum of its lanes.
+template <std::size_t Codes, std::size_t Width, scalar T, class Arch>
+BITPQ_FORCE_INLINE void add_totals(const typename simd<T, Arch>::vec (&total)[Codes][Width], T* const (&sums)[Codes],
+                                   bool by_lane) noexcept {
+  using s = simd<T, Arch>;
+  if constexpr (lane_sums<T, Arch>::quick && Width % 4 == 0) {
+    if (!by_lane) {
+      lane_sums<T, Arch>::add(total, sums);
+      return;
+    }
+  }
+  BITPQ_UNROLL
+  for (std::size_t i = 0; i < Codes; ++i) {
+    BITPQ_UNROLL
+    for (std::size_t w = 0; w < Width; ++w) {
+      if (by_lane)
+        s::store(sums[i] + w * s::size, s::add(s::load(sums[i] + w * s::size), total[i][w]));
+      else
+        sums[i][w] += s::sum(total[i][w]);
+    }
+  }
+}
+
 /// The codes [k, k + Codes) of a list with Width rows of the block from `first` on.
 template <std::size_t Codes, std::size_t Width, scalar T, class Arch>
 BITPQ_FORCE_INLINE void add_codes(const gradient_block<T>& b, std::size_t k, std::size_t first) noexcept {
@@ -131,17 +156,11 @@ BITPQ_FORCE_INLINE void add_codes(const gradient_block<T>& b, std::size_t k, std
     case 3: multiply_few_rows<3, Codes, Width, T, Arch>(b, rows, x, total); break;
     default: multiply_many_rows<Codes, Width, T, Arch>(b, k, x, total);
   }
+  T* sums[Codes];
   BITPQ_UNROLL
-  for (std::size_t i = 0; i < Codes; ++i) {
-    T* const sums = b.sums + (std::size_t{b.codes[k + i]} * b.d + first) * (b.by_lane ? s::size : 1);
-    BITPQ_UNROLL
-    for (std::size_t w = 0; w < Width; ++w) {
-      if (b.by_lane)
-        s::store(sums + w * s::size, s::add(s::load(sums + w * s::size), total[i][w]));
-      else
-        sums[w] += s::sum(total[i][w]);
-    }
-  }
+  for (std::size_t i = 0; i < Codes; ++i)
+    sums[i] = b.sums + (std::size_t{b.codes[k + i]} * b.d + first) * (b.by_lane ? s::size : 1);
+  add_totals<Codes, Width, T, Arch>(total, sums, b.by_lane);
 }
 
 template <std::size_t Width, scalar T, class Arch>
@@ -171,10 +190,9 @@ BITPQ_FORCE_INLINE void add_some_rows(const gradient_block<T>& b, std::size_t fi
 /// lanes are added later or as a number each; see gradient_block. The order of the sums depends on the vectors alone.
 template <scalar T, class Arch>
 void add_block_gradient(const gradient_block<T>& b) noexcept {
-  constexpr std::size_t most = 9;  // rows of the block that are multiplied at once
-  const std::size_t pieces = (b.width + most - 1) / most, each = (b.width + pieces - 1) / pieces;
+  const std::size_t each = gradient_rows(b.width);
   for (std::size_t first = 0; first < b.width; first += each)
-    detail::add_some_rows<most, T, Arch>(b, first, b.width - first < each ? b.width - first : each);
+    detail::add_some_rows<most_gradient_rows, T, Arch>(b, first, b.width - first < each ? b.width - first : each);
 }
 
 }  // namespace v1

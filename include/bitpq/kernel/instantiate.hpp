@@ -57,6 +57,7 @@ inline constexpr kernel_table<T> table_of{
     simd<T, Arch>::size,
     panel_width<T, Arch>,
     lut_width<T, Arch>,
+    detail::lane_sums<T, Arch>::quick,
     &gemm_panel<T, Arch>,
     &gather_runs<T, Arch>,
     &copy_runs<T, Arch>,

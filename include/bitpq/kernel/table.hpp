@@ -105,6 +105,7 @@ struct kernel_table {
   std::size_t lanes;      ///< elements of a vector; padded sizes are multiples of it
   std::size_t panel;      ///< columns of a packed panel
   std::size_t lut_width;  ///< columns of a panel that is multiplied by tables
+  bool quick_lane_sums;   ///< add_block_gradient adds up the lanes of four rows' sums at once
 
   void (*gemm_panel)(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
                      std::size_t rows, std::size_t columns, std::size_t depth, bool accumulate) noexcept;

@@ -3,7 +3,7 @@
 
 // torch::nn::Conv2d, whose weights can become codes.
 
-#include <bitpq/interop/torch/layer.hpp>
+#include <bitpq/interop/torch/coded_module.hpp>
 
 #include <torch/nn/functional/padding.h>
 #include <torch/nn/modules/conv.h>
@@ -14,8 +14,8 @@ namespace torch {
 
 /// Options, members and behaviour of torch::nn::Conv2dImpl while it is dense. Padding that a convolution of codes has
 /// not, other than by zeros or by more on one side, is put round the input first; geometry() then has none.
-class conv2d_impl : public ::torch::nn::ConvNdImpl<2, conv2d_impl>, public compressible {
-  using base = ::torch::nn::ConvNdImpl<2, conv2d_impl>;
+class conv2d_impl : public coded_module<conv2d_impl, ::torch::nn::ConvNdImpl<2, conv2d_impl>> {
+  using base = coded_module<conv2d_impl, ::torch::nn::ConvNdImpl<2, conv2d_impl>>;
 
  public:
   conv2d_impl(std::int64_t in_channels, std::int64_t out_channels, ::torch::ExpandingArray<2> kernel_size)
@@ -42,12 +42,6 @@ class conv2d_impl : public ::torch::nn::ConvNdImpl<2, conv2d_impl>, public compr
   void pretty_print(std::ostream& stream) const override {
     base::pretty_print(stream);
     stream << " of bitpq, " << to_string(state());
-  }
-
-  /// LibTorch's archives hold parameters, not codes: throws unsupported where compressed, see save_module.
-  void save(::torch::serialize::OutputArchive& archive) const override {
-    require(!compressed(), errc::unsupported, "a compressed layer is saved by bitpq::torch::save_module");
-    ::torch::nn::Module::save(archive);
   }
 
   /// x is n x channels x h x w, or channels x h x w. Throws bad_shape.
@@ -85,18 +79,6 @@ class conv2d_impl : public ::torch::nn::ConvNdImpl<2, conv2d_impl>, public compr
     if (c10::get_if<::torch::enumtype::kCircular>(&options.padding_mode()) != nullptr) how.mode(::torch::kCircular);
     return fn::pad(x, how);
   }
-
-  void use_codebook(const at::Tensor& values) override {
-    parameters_.erase("weight");
-    weight = at::Tensor();
-    codebook = register_parameter("codebook", values);
-  }
-  void use_weight(const at::Tensor& values) override {
-    parameters_.erase("codebook");
-    codebook = at::Tensor();
-    weight = register_parameter("weight", values);
-  }
-  const at::Tensor& dense_parameter() const noexcept override { return weight; }
 
   bool pads_first_ = false;
 };

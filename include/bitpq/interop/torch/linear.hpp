@@ -3,20 +3,19 @@
 
 // torch::nn::Linear, whose weights can become codes.
 
-#include <bitpq/interop/torch/layer.hpp>
+#include <bitpq/interop/torch/coded_module.hpp>
 
 #include <torch/nn/cloneable.h>
 #include <torch/nn/init.h>
 #include <torch/nn/options/linear.h>
 #include <torch/nn/pimpl.h>
-#include <torch/serialize/archive.h>
 
 namespace bitpq {
 inline namespace v1 {
 namespace torch {
 
 /// Options, members and behaviour of torch::nn::LinearImpl while it is dense.
-class linear_impl : public ::torch::nn::Cloneable<linear_impl>, public compressible {
+class linear_impl : public coded_module<linear_impl, ::torch::nn::Cloneable<linear_impl>> {
  public:
   linear_impl(std::int64_t in_features, std::int64_t out_features)
       : linear_impl(::torch::nn::LinearOptions(in_features, out_features)) {}
@@ -47,12 +46,6 @@ class linear_impl : public ::torch::nn::Cloneable<linear_impl>, public compressi
            << to_string(state()) << ")";
   }
 
-  /// LibTorch's archives hold parameters, not codes: throws unsupported where compressed, see save_module.
-  void save(::torch::serialize::OutputArchive& archive) const override {
-    require(!compressed(), errc::unsupported, "a compressed layer is saved by bitpq::torch::save_module");
-    ::torch::nn::Module::save(archive);
-  }
-
   /// x is ... x in_features, the result ... x out_features. Throws bad_shape.
   at::Tensor forward(const at::Tensor& x) {
     require(x.dim() > 0 && x.size(-1) == options.in_features(), errc::bad_shape, "input of ",
@@ -68,19 +61,6 @@ class linear_impl : public ::torch::nn::Cloneable<linear_impl>, public compressi
   ::torch::nn::LinearOptions options;
   at::Tensor weight;  ///< undefined where compressed
   at::Tensor bias;
-
- private:
-  void use_codebook(const at::Tensor& values) override {
-    parameters_.erase("weight");
-    weight = at::Tensor();
-    codebook = register_parameter("codebook", values);
-  }
-  void use_weight(const at::Tensor& values) override {
-    parameters_.erase("codebook");
-    codebook = at::Tensor();
-    weight = register_parameter("weight", values);
-  }
-  const at::Tensor& dense_parameter() const noexcept override { return weight; }
 };
 
 class linear : public ::torch::nn::ModuleHolder<linear_impl> {

@@ -22,8 +22,9 @@ class gradient_tasks {
  public:
   gradient_tasks(const code_format& format, std::size_t groups, std::size_t columns, std::size_t element_size)
       : columns_(columns), items_(groups * format.blocks()), rows_(format.rows / groups) {
-    constexpr std::size_t cache = std::size_t{1} << 19;  // bytes of output gradients that are read again and again
-    const std::size_t units = std::clamp(cache / (rows_ * element_size * unit), std::size_t{1}, std::size_t{8});
+    constexpr std::size_t cache =
+        3 * (std::size_t{1} << 18);  // bytes of output gradients that are read again and again
+    const std::size_t units = std::clamp(cache / (rows_ * element_size * unit), std::size_t{1}, std::size_t{16});
     const std::size_t chunks = (std::max)(std::size_t{1}, ceil_div(columns, units * unit));
     width_ = round_up(ceil_div(columns, chunks), unit);
     // A task has sums of its own, in double precision: together they take no more than the weights' gradient would.
@@ -46,7 +47,7 @@ class gradient_tasks {
   }
 
  private:
-  static constexpr std::size_t unit = 64, most_tasks = 16;  // 64: whole steps of the kernels, most of which take less
+  static constexpr std::size_t unit = 32, most_tasks = 16;  // 32: whole vectors of every kernel
 
   std::size_t columns_, items_, rows_, width_ = 0, chunks_each_ = 0, column_tasks_ = 0, items_each_ = 0;
 };
@@ -56,14 +57,15 @@ template <scalar T>
 struct gradient_memory {
   const kernel_table<T>* kernels;
   std::size_t run;  ///< blocks whose inputs are packed together
-  bool by_lane;     ///< sums are kept as vectors, for adding up their lanes takes time
+  bool by_lane;     ///< sums are kept as vectors where adding up their lanes takes time
   aligned_buffer<T> outputs, inputs, sums;
 
   gradient_memory(const pq_matrix<T>& w, const gradient_tasks& tasks) : kernels(&bitpq::kernels<T>()) {
     constexpr std::size_t packed_bytes = std::size_t{1} << 17, most_sums = std::size_t{1} << 20;
     const std::size_t d = w.format().block_size, width = tasks.width(), values = w.book().values().size();
     run = (std::max)(std::size_t{1}, packed_bytes / (d * width * sizeof(T)));
-    by_lane = values * kernels->lanes * sizeof(T) <= most_sums;
+    by_lane =
+        !(kernels->quick_lane_sums && gradient_rows(d) % 4 == 0) && values * kernels->lanes * sizeof(T) <= most_sums;
     outputs = aligned_buffer<T>(tasks.rows() * width);
     inputs = aligned_buffer<T>((std::min)(run * d, w.cols()) * width + copy_slack);
     sums = aligned_buffer<T>(values * (by_lane ? kernels->lanes : 1));
