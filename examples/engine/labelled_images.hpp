@@ -22,6 +22,7 @@ inline labelled_files read_labels(const std::filesystem::path& csv) {
   const std::vector<std::string> lines = lines_of(csv);
   labelled_files files;
   for (std::size_t i = 1; i < lines.size(); ++i) {
+    if (lines[i].empty()) continue;
     const std::vector<std::string> fields = fields_of(lines[i]);
     files.labels.push_back(class_in(fields, 1, csv, i));
     files.names.push_back(fields[0]);

@@ -9,8 +9,6 @@
 #include "engine/torch_host.hpp"
 #include "engine/torch_resnet18.hpp"
 
-#include <chrono>
-
 namespace {
 
 constexpr const char* usage =

@@ -235,13 +235,20 @@ TEST_CASE("the error on dense data is about what rounding gives") {
 
 TEST_CASE("a few large weights cost the many others nothing") {
   // Few enough blocks have the codeword with the large element for a unit that it exceeds four times.
-  const std::size_t rows = 24, d = 9, blocks = 30, cols = blocks * d - 4, n = 70;
+  struct large_weights {
+    std::size_t blocks;
+    std::vector<std::size_t> at;  // codes
+  };
+  const auto& [blocks, large] = GENERATE(values<large_weights>({
+      {30, {8, 300, 719}}, {70, {45, 400, 1679}},  // in the second and third run of the depth alone
+  }));
+  const std::size_t rows = 24, d = 9, cols = blocks * d - 4, n = 70;
   std::vector<float> book = random_values<float>(20 * d, 1);
   book[3] = 4;
   book[d - 1] = -3;  // in a word that blocks share
   std::vector<std::uint16_t> codes = random_codes<std::uint16_t>(rows * blocks, 19, 2);
   for (std::uint16_t& code : codes) ++code;
-  for (const std::size_t at : {8U, 300U, 719U}) codes[at] = 0;
+  for (const std::size_t at : large) codes[at] = 0;
   const bitpq::pq_matrix<float> w(rows, cols, bitpq::codebook<float>(book, 1, 20, d), bitpq::packed_codes(5, codes));
   CHECK(prepack(w, precision::int8).int8().scale() <= 1.1F / 127);
   const std::vector<float> x = random_values<float>(cols * n, 3);

@@ -59,10 +59,29 @@ struct simd {
   static BITPQ_FORCE_INLINE vec add(const vec& a, const vec& b) noexcept { return a + b; }
   static BITPQ_FORCE_INLINE vec sub(const vec& a, const vec& b) noexcept { return a - b; }
   static BITPQ_FORCE_INLINE vec mul(const vec& a, const vec& b) noexcept { return a * b; }
-  /// a * b + c
-  static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept { return xsimd::fma(a, b, c); }
+  /// a * b + c. xsimd leaves vectors of 64 bytes to compilers to fuse, and not all do; narrower ones, which must return
+  /// the same bits, are fused.
+  static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<typename vec::register_type, __m512>)
+      return _mm512_fmadd_ps(a, b, c);
+    else if constexpr (std::is_same_v<typename vec::register_type, __m512d>)
+      return _mm512_fmadd_pd(a, b, c);
+    else
+#endif
+      return xsimd::fma(a, b, c);
+  }
   /// c - a * b
-  static BITPQ_FORCE_INLINE vec fnma(const vec& a, const vec& b, const vec& c) noexcept { return xsimd::fnma(a, b, c); }
+  static BITPQ_FORCE_INLINE vec fnma(const vec& a, const vec& b, const vec& c) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<typename vec::register_type, __m512>)
+      return _mm512_fnmadd_ps(a, b, c);
+    else if constexpr (std::is_same_v<typename vec::register_type, __m512d>)
+      return _mm512_fnmadd_pd(a, b, c);
+    else
+#endif
+      return xsimd::fnma(a, b, c);
+  }
   static BITPQ_FORCE_INLINE mask less(const vec& a, const vec& b) noexcept { return a < b; }
   static BITPQ_FORCE_INLINE vec select(const mask& m, const vec& a, const vec& b) noexcept {
     return xsimd::select(m, a, b);
@@ -114,8 +133,9 @@ struct narrow_x86_arch {};
 #if defined(__FMA__)
 template <>
 struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
-  static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept {
-    return _mm_fmadd_ps(a, b, c);  // xsimd leaves it to compilers to fuse, and not all do
+  static BITPQ_FORCE_INLINE vec fma(const vec& a, const vec& b, const vec& c) noexcept { return _mm_fmadd_ps(a, b, c); }
+  static BITPQ_FORCE_INLINE vec fnma(const vec& a, const vec& b, const vec& c) noexcept {
+    return _mm_fnmadd_ps(a, b, c);
   }
 };
 #endif

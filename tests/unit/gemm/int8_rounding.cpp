@@ -83,3 +83,10 @@ TEST_CASE("codewords of whole units stay as they are, and what is beyond reach i
   round_codeword(std::vector<float>{0, 0, 0, 0}, 0, 0, units);
   CHECK(units == std::vector<std::int32_t>{0, 0, 0, 0});
 }
+
+TEST_CASE("rounding ends where a change and its reversal both seem to gain") {
+  const std::vector<float> values{-0x1.bc9c92p-2F, -0x1.a760cep-3F};
+  std::vector<std::int32_t> rounded(2);
+  round_codeword(values, 1, 127, rounded);
+  for (std::size_t i = 0; i < values.size(); ++i) CHECK(std::abs(static_cast<float>(rounded[i]) - values[i]) < 1);
+}

@@ -59,14 +59,15 @@ TEMPLATE_TEST_CASE("store_rows adds bias and residual and writes nothing else", 
 
 TEMPLATE_TEST_CASE("an output is the same bits in a vector and in a tail, and a scale of 1 changes none", "", float,
                    double) {
-  for_each_isa<TestType>([](const kernel_table<TestType>& k) {
-    const std::vector<TestType> sums = random_values<TestType>(50, 1);
+  const std::size_t n = 63;  // every width of vectors, and single elements
+  for_each_isa<TestType>([&](const kernel_table<TestType>& k) {
+    const std::vector<TestType> sums = random_values<TestType>(n, 1);
     const TestType bias = static_cast<TestType>(0.3);
     for (const TestType scale : {TestType{1}, static_cast<TestType>(0.7)}) {
-      std::vector<TestType> together(50), singly(50), plain(50);
-      k.store_rows(sums.data(), 50, 1, 50, {together.data(), 0, 1, &bias, nullptr, 0, 0, false, &scale});
-      k.store_rows(sums.data(), 50, 1, 50, {plain.data(), 0, 1, &bias, nullptr, 0, 0, false});
-      for (std::size_t i = 0; i < 50; ++i)
+      std::vector<TestType> together(n), singly(n), plain(n);
+      k.store_rows(sums.data(), n, 1, n, {together.data(), 0, 1, &bias, nullptr, 0, 0, false, &scale});
+      k.store_rows(sums.data(), n, 1, n, {plain.data(), 0, 1, &bias, nullptr, 0, 0, false});
+      for (std::size_t i = 0; i < n; ++i)
         k.store_rows(&sums[i], 1, 1, 1, {&singly[i], 0, 1, &bias, nullptr, 0, 0, false, &scale});
       CHECK(together == singly);
       CHECK((together == plain) == (scale == 1));

@@ -20,7 +20,7 @@ class int8_book {
  public:
   int8_book() = default;
 
-  /// O(codes). `w` is not empty and has at most max_int8_cols columns in all stages.
+  /// O(rows x cols x stages). `w` is not empty and has at most max_int8_cols columns in all stages.
   int8_book(const pq_matrix<float>& w, const int8_kernels& kernels)
       : layout_(kernels.group, w.format().block_size), largest_(kernels.group == 4 ? 127 : 32767) {
     const code_format& format = w.format();
@@ -53,7 +53,7 @@ class int8_book {
   [[nodiscard]] std::span<const int8_word> extra(std::size_t k0, std::size_t row, std::size_t rows) const noexcept {
     const auto run = std::lower_bound(runs_.begin(), runs_.end(), k0,
                                       [](const run_of_words& at, std::size_t column) { return at.column < column; });
-    if (run == runs_.end()) return {};
+    if (run == runs_.end() || run->column != k0) return {};
     const auto of_row = [&](std::size_t r) {
       return std::lower_bound(extra_.data() + run->first, extra_.data() + run->end, r,
                               [](const int8_word& word, std::size_t at) { return word.row < at; });
@@ -61,7 +61,7 @@ class int8_book {
     return {of_row(row), of_row(row + rows)};
   }
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return (words_.size() + sums_.size()) * 4 + extra_.size() * sizeof(int8_word);
+    return (words_.size() + sums_.size()) * 4 + extra_.size() * sizeof(int8_word) + runs_.size() * sizeof(run_of_words);
   }
 
   /// Blocks of a run: the packed panel is to stay in the first-level cache.

@@ -82,8 +82,8 @@ inline float int8_unit(const codeword_reach& reach, std::size_t columns) noexcep
 
 /// The elements of a codeword in units; beyond `most`, where only codewords that no row has are, they are cut off.
 /// Inputs that have passed a ReLU have a mean, so that what a codeword's rounding errors e add up to counts beside each
-/// of them: minimises, by single changes from the nearest multiples, sum e^2 + r (sum e)^2, where r = 1 / (pi - 1) is
-/// mean^2 / variance of a rectified Gaussian.
+/// of them: lessens, by at most one change of each from the nearest multiples, sum e^2 + r (sum e)^2, where
+/// r = 1 / (pi - 1) is mean^2 / variance of a rectified Gaussian.
 inline void round_codeword(std::span<const float> values, float unit, std::int32_t most, std::span<std::int32_t> to) {
   constexpr float together = 0.467F;
   const auto limit = static_cast<float>(most);
@@ -94,7 +94,8 @@ inline void round_codeword(std::span<const float> values, float unit, std::int32
     to[i] = static_cast<std::int32_t>(std::nearbyint(in_units(i)));
     sum += error(i);
   }
-  for (;;) {
+  // Counted, for a change and its reversal may both seem to gain what float rounds away.
+  for (std::size_t changes = 0; changes < values.size(); ++changes) {
     const std::int32_t step = sum > 0 ? -1 : 1;
     std::size_t best = values.size();
     float gain = 0;
