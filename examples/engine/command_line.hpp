@@ -26,6 +26,20 @@ inline std::size_t whole_number(const std::string& option, const std::string& va
   return result;
 }
 
+/// take(name, value) for each word of a command line; value() is the word behind it, which is then passed over. Throws
+/// bad_params with `usage` where there is none, and where take() does not know the name.
+template <class Take>
+void for_each_option(int argc, char** argv, const std::string& usage, const Take& take) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    const auto value = [&]() -> std::string {
+      bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
+      return argv[++i];
+    };
+    bitpq::require(take(name, value), bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
+  }
+}
+
 /// What a report calls the commit that it measured: `./run` says so in the environment.
 inline std::string measured_commit() {
   const char* const commit = std::getenv("BITPQ_COMMIT");

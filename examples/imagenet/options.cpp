@@ -33,12 +33,7 @@ std::regex pattern_of(const std::string& value) {
 
 options parse(int argc, char** argv, const std::string& usage, bool on_codes) {
   options o;
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    const auto value = [&]() -> std::string {
-      bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
-      return argv[++i];
-    };
+  engine::for_each_option(argc, argv, usage, [&](const std::string& name, const auto& value) {
     if (name == "--help")
       o.help = true;
     else if (name == "--classes")
@@ -60,12 +55,13 @@ options parse(int argc, char** argv, const std::string& usage, bool on_codes) {
     else if (name == "--plan")
       o.plan = true;
     else if (name.starts_with("--"))
-      bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
+      return false;
     else if (o.model.empty())
       o.model = name;
     else
       o.inputs.emplace_back(name);
-  }
+    return true;
+  });
   if (o.help) return o;
   bitpq::require(!o.model.empty() && (!o.inputs.empty() || !o.labels.empty()), bitpq::errc::bad_params,
                  "a model and an image are needed\n", usage);

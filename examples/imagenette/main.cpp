@@ -42,12 +42,7 @@ const imagenette::setting& setting_named(const std::string& name) {
 
 options parse(int argc, char** argv) {
   options o;
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    const auto value = [&]() -> std::string {
-      bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
-      return argv[++i];
-    };
+  engine::for_each_option(argc, argv, usage, [&](const std::string& name, const auto& value) {
     if (name == "--data")
       o.data = value();
     else if (name == "--out")
@@ -71,8 +66,9 @@ options parse(int argc, char** argv) {
     else if (name == "--resume")
       o.trial.resume = true;
     else
-      bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
-  }
+      return false;
+    return true;
+  });
   if (o.settings.empty()) o.settings = imagenette::settings();
   return o;
 }

@@ -22,12 +22,7 @@ struct options {
 
 options parse(int argc, char** argv) {
   options o;
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    const auto value = [&]() -> std::string {
-      bitpq::require(i + 1 < argc, bitpq::errc::bad_params, name, " needs a value\n", usage);
-      return argv[++i];
-    };
+  engine::for_each_option(argc, argv, usage, [&](const std::string& name, const auto& value) {
     if (name == "--data")
       o.data = value();
     else if (name == "--out")
@@ -39,8 +34,9 @@ options parse(int argc, char** argv) {
     else if (name == "--images")
       o.images = engine::whole_number(name, value());
     else
-      bitpq::fail(bitpq::errc::bad_params, "unknown option ", name, "\n", usage);
-  }
+      return false;
+    return true;
+  });
   return o;
 }
 
