@@ -34,10 +34,9 @@ std::size_t entry_bytes(std::string_view name, const std::vector<std::size_t>& s
 /// What it says of a layer: codes, codebook and scale, the record, the note.
 std::size_t layer_bytes(const layer_job& job, std::size_t file) {
   constexpr std::string_view record =
-      R"("bitpq.layer.":"conv2d out= in= kernel=x stride=1x1 padding=0x0 dilation=1x1 groups= block= codewords=65536 )"
-      R"(codebooks=1 code_bits=16",)";
+      R"("bitpq.layer.":"conv2d out= in= kernel=x groups= block= codewords=65536 codebooks=1 code_bits=16",)";
   constexpr std::string_view note =
-      R"("compressed.":"dtype=BF16 output_error=1.23456e-100 weight_error=1.23456e-100",)";
+      R"("compressed.":"dtype=BF16 output_error=1.234e-100 weight_error=1.234e-100",)";
   const std::string& name = job.weight->name;
   std::size_t bytes = entry_bytes(name + ".codes", {2 * job.weights()}, file) +
                       entry_bytes(name + ".codebook", {1, bitpq::max_codewords, job.geometry.cols()}, file);

@@ -22,7 +22,7 @@ bitpq::pq_matrix<float> placeholder(const layer_job& job) {
 
 /// A note as long as those of errors down to 1e-9 are at most.
 layer_note longest_note(const layer_job& job) {
-  constexpr double longest = 1.23456e-5;
+  constexpr double longest = 1.234e-5;
   layer_note note{job.weight->type, {}, longest};
   if (job.statistics) note.output_error = longest;
   return note;

@@ -30,6 +30,7 @@ struct layer_note {
 inline std::string to_text(const layer_note& note) {
   std::ostringstream text;
   text.imbue(std::locale::classic());
+  text.precision(4);
   text << "dtype=" << to_string(note.type);
   if (note.output_error) text << " output_error=" << *note.output_error;
   if (note.weight_error) text << " weight_error=" << *note.weight_error;

@@ -63,7 +63,7 @@ def resnet18():
         tensors[name + ".bias"] = ("F16", [channels], halves(channels, 0.1))
 
     def coded(name, kind, rows, columns, block, gain=1.0):
-        metadata[f"bitpq.layer.{name}.weight"] = f"{kind} block={block} codewords=256 codebooks=1 code_bits=8"
+        metadata[f"bitpq.layer.{name}.weight"] = f"{kind} block={block} codewords=256 code_bits=8"
         count = rows * columns // block
         tensors[name + ".weight.codes"] = ("U8", [count], DRAW.randbytes(count))
         words = halves(256 * block, gain * (2 / columns) ** 0.5)

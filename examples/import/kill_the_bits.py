@@ -56,14 +56,14 @@ def stride_of(name, bottleneck):
 
 def record(name, layer, rows, columns, words, block, bits, bottleneck):
     """The string of metadata that says what a layer is."""
-    code = f"block={block} codewords={words} codebooks=1 code_bits={bits}"
+    code = f"block={block} codewords={words} code_bits={bits}"
     if not layer["is_conv"]:
         return f"linear out={rows} in={columns} {code}"
     k, stride = layer["k"], stride_of(name, bottleneck)
-    return (
-        f"conv2d out={rows} in={columns // (k * k)} kernel={k}x{k} stride={stride}x{stride} "
-        f"padding={k // 2}x{k // 2} dilation=1x1 groups=1 {code}"
-    )
+    shape = f"out={rows} in={columns // (k * k)} kernel={k}x{k}"
+    steps = f" stride={stride}x{stride}" if stride > 1 else ""
+    border = f" padding={k // 2}x{k // 2}" if k > 1 else ""
+    return f"conv2d {shape}{steps}{border} {code}"
 
 
 def compressed(name, layer, bottleneck):

@@ -72,9 +72,9 @@ def main():
                 want = weights_of(published)
                 assert torch.equal(decoded(model, name + ".weight", decoder).reshape(want.shape), want), name
     assert "kernel=3x3 stride=2x2 padding=1x1" in metadata["bitpq.layer.layer2.0.conv2.weight"]
-    assert "kernel=1x1 stride=1x1 padding=0x0" in metadata["bitpq.layer.layer2.0.conv1.weight"]
+    assert " kernel=1x1 block=" in metadata["bitpq.layer.layer2.0.conv1.weight"]
     assert "stride=2x2" in metadata["bitpq.layer.layer2.0.downsample.0.weight"]
-    assert metadata["bitpq.layer.fc.weight"] == "linear out=10 in=32 block=4 codewords=1024 codebooks=1 code_bits=10"
+    assert metadata["bitpq.layer.fc.weight"] == "linear out=10 in=32 block=4 codewords=1024 code_bits=10"
     assert tensors["fc.bias"][:2] == ("F32", [10]) and tensors["bn1.weight"][:2] == ("F16", [8])
     assert tensors["conv1.weight"][2] == bytes(state["conv1"]["weight"].view(torch.uint8).reshape(-1).tolist())
     state["fc"]["assignments"][0] = 2000

@@ -26,11 +26,11 @@ def rounded(value):
 
 
 kind, *fields = header["__metadata__"]["bitpq.layer." + layer].split(" ")
-record = dict(field.split("=") for field in fields)
+record = {"groups": 1, "codebooks": 1, "stages": 1} | dict(field.split("=") for field in fields)
 rows, d, codewords, codebooks, bits = (int(record[k]) for k in "out block codewords codebooks code_bits".split())
-stages = int(record.get("stages", 1))
+stages = int(record["stages"])
 kernel = [int(k) for k in record.get("kernel", "1x1").split("x")]
-cols = int(record["in"]) // int(record.get("groups", 1)) * math.prod(kernel)
+cols = int(record["in"]) // int(record["groups"]) * math.prod(kernel)
 
 blocks = -(-cols // d)
 blocks_per_codebook = -(-blocks // codebooks)

@@ -27,7 +27,7 @@ static void check_file(std::string header, const std::string& data, const std::v
 TEST_CASE("a file of one stage without row scales is what it was", "[io]") {
   // Codewords (1 2) and (3 4) in units of 0.5; codes 0 1 and 1 1.
   check_file(R"({"__metadata__":{"bitpq.format":"1",)"
-             R"("bitpq.layer.w":"linear out=2 in=3 block=2 codewords=2 codebooks=1 code_bits=1"},)"
+             R"("bitpq.layer.w":"linear out=2 in=3 block=2 codewords=2 code_bits=1"},)"
              R"("w.codebook_scale":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
              R"("w.codebook":{"dtype":"I8","shape":[1,2,2],"data_offsets":[4,8]},)"
              R"("w.codes":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})",
@@ -38,7 +38,7 @@ TEST_CASE("a file of two stages with row scales is this", "[io]") {
   // Stage 0 as above, stage 1 with (10 20) and (-30 40) in units of 0.25; row scales 2 and -1. Codes 0 1 | 1 0 and
   // 1 1 | 0 1.
   check_file(R"({"__metadata__":{"bitpq.format":"1",)"
-             R"("bitpq.layer.w":"linear out=2 in=3 block=2 codewords=2 codebooks=1 code_bits=1 stages=2 scales=2"},)"
+             R"("bitpq.layer.w":"linear out=2 in=3 block=2 codewords=2 code_bits=1 stages=2 scales=2"},)"
              R"("w.codebook_scale":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
              R"("w.row_scale":{"dtype":"F16","shape":[2],"data_offsets":[8,12]},)"
              R"("w.codebook":{"dtype":"I8","shape":[2,2,2],"data_offsets":[12,20]},)"

@@ -53,14 +53,10 @@ TEST_CASE("a file says what docs/format.md says", "[io]") {
   const bitpq::metadata_map wanted = {
       {"bitpq.format", "1"},
       {"bitpq.layer.head.weight", "linear out=10 in=13 block=4 codewords=16 codebooks=4 code_bits=4"},
-      {"bitpq.layer.mid.weight",
-       "conv2d out=5 in=7 kernel=1x1 stride=1x1 padding=0x0 dilation=1x1 groups=1 "
-       "block=2 codewords=3 codebooks=2 "
-       "code_bits=2"},
+      {"bitpq.layer.mid.weight", "conv2d out=5 in=7 kernel=1x1 block=2 codewords=3 codebooks=2 code_bits=2"},
       {"bitpq.layer.stem.weight",
        "conv2d out=6 in=4 kernel=3x3 stride=2x1 padding=1x0 dilation=1x2 groups=2 "
-       "block=9 codewords=5 codebooks=1 "
-       "code_bits=3"},
+       "block=9 codewords=5 code_bits=3"},
       {"bitpq.layer.sum.weight", "linear out=4 in=11 block=3 codewords=5 codebooks=2 code_bits=3 stages=2 scales=4"},
       {"trained_on", "nothing"},
   };
@@ -82,6 +78,19 @@ TEST_CASE("a file says what docs/format.md says", "[io]") {
   CHECK(file["sum.weight.row_scale"].type == dtype::f16);
   CHECK_FALSE(file.contains("head.weight.row_scale"));
   CHECK(file.tensors().size() == 4 * 2 + 2 + 1 + 3);
+}
+
+TEST_CASE("a record that says what could be left out reads the same", "[io]") {
+  const auto written = [](const char* text) {
+    return bitpq::detail::to_text(bitpq::detail::parse_layer_record(text, "layer 'w' "));
+  };
+  CHECK(written("conv2d out=5 in=7 kernel=1x1 stride=1x1 padding=0x0 dilation=1x1 groups=1 block=2 codewords=3 "
+                "codebooks=1 code_bits=2 stages=1 scales=0") ==
+        "conv2d out=5 in=7 kernel=1x1 block=2 codewords=3 code_bits=2");
+  for (const char* kept : {"conv2d out=6 in=4 kernel=3x3 stride=1x2 padding=0x1 dilation=2x1 groups=2 block=9 "
+                           "codewords=5 codebooks=2 code_bits=3 stages=2 scales=6",
+                           "linear out=10 in=8 block=4 codewords=16 code_bits=4"})
+    CHECK(written(kept) == kept);
 }
 
 TEST_CASE("a model of float opens as one of double with the same values; F64 does not open as float", "[io]") {
