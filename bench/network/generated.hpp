@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Networks whose codes are drawn at random, in the formats in which real ones are published: how fast a network runs
-// does not depend on which codes it has.
+// Networks whose codes are drawn at random, in the formats in which real ones are published. Random codes are the
+// slowest: a position of blocks uses more codewords than that of a network which was trained.
 
 #include "engine/architectures.hpp"
 #include "engine/weights.hpp"
@@ -20,6 +20,7 @@ struct network_setting {
   std::string name;  ///< as in rows: resnet50-large
   std::size_t depth;
   bitpq::code_format (*format_of)(const bitpq::layer_geometry&, std::size_t depth);
+  std::string published{};  ///< the name of the authors' file, if they published one
 };
 
 /// Blocks and codewords of the paper's settings: as many codewords as a quarter of the layer's blocks, at most, rounded

@@ -3,6 +3,7 @@
 // Whole networks on codes against the same ones dense on oneDNN, both on one thread, in turn.
 // Rows: network/onednn/<network>-<setting>/batch<n>[/int8][/cold]
 
+#include "engine/checkpoint.hpp"
 #include "engine/onednn_network.hpp"
 #include "engine/session.hpp"
 #include "network/generated.hpp"
@@ -10,8 +11,9 @@
 
 #include <omp.h>
 
-#include <map>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 
 namespace {
 
@@ -73,11 +75,23 @@ void compare_in_turn(benchmark::State& state, const std::function<void()>& peer,
 /// What bitpq's side is off by at the most: rounding, over tens of layers.
 double bound_of(precision p) { return p == precision::int8 ? 0.2 : 1e-3; }
 
+/// Opens the authors' model of that setting, imported, if the folder that BITPQ_MODELS names has it.
+void open_published(const network_setting& setting, std::optional<engine::checkpoint>& model) {
+  const char* const folder = std::getenv("BITPQ_MODELS");
+  if (folder == nullptr || setting.published.empty()) return;
+  const std::filesystem::path file = std::filesystem::path(folder) / (setting.published + ".safetensors");
+  if (std::filesystem::exists(file)) model.emplace(file);
+}
+
 void run(benchmark::State& state, const row& r) {
   omp_set_num_threads(1);
   const engine::graph structure = engine::resnet(r.setting.depth);
   const engine::tensor_shape input{r.batch, 3, 224, 224};
-  const engine::weights_source weights = [&](const engine::node& step) { return generated_layer(step, r.setting); };
+  std::optional<engine::checkpoint> published;
+  open_published(r.setting, published);
+  state.SetLabel(published ? "published codes" : "random codes");
+  const engine::weights_source weights =
+      published ? published->weights() : [&](const engine::node& step) { return generated_layer(step, r.setting); };
   engine::onednn_network peer(structure, weights, input);
   const engine::network net = engine::build_network(structure, weights, [&](const engine::node&) {
     return engine::arithmetic{&bitpq::kernels<float>(), r.ours};
@@ -121,10 +135,10 @@ void add(const row& r) {
 }
 
 const int registered = [] {
-  for (const network_setting& s : {network_setting{"resnet50-large", 50, bench::large_blocks},
+  for (const network_setting& s : {network_setting{"resnet50-large", 50, bench::large_blocks, "resnet50_large_blocks"},
                                    {"resnet50-small", 50, bench::small_blocks},
-                                   {"resnet18-large", 18, bench::large_blocks},
-                                   {"resnet18-small", 18, bench::small_blocks},
+                                   {"resnet18-large", 18, bench::large_blocks, "resnet18_large_blocks"},
+                                   {"resnet18-small", 18, bench::small_blocks, "resnet18_small_blocks"},
                                    {"resnet50-quick", 50, bench::quick_blocks},
                                    {"resnet18-quick", 18, bench::quick_blocks}})
     for (const bool cold : {false, true}) {
