@@ -36,9 +36,10 @@ class winograd_product {
   winograd_product(const prepacked_matrix<T>& w, std::size_t tile, const layer_geometry& geometry,
                    const nchw_view<const T>& x, extent2 out) noexcept
       : w_(&w),
-        transforms_(tile == 2 ? &w.kernels().winograd2 : &w.kernels().winograd4),
+        transforms_(&w.kernels().winograd_of(tile, geometry.conv.stride.h)),
         tile_(tile),
-        positions_(winograd_positions(tile)),
+        stride_(geometry.conv.stride.h),
+        positions_(winograd_positions(tile, stride_)),
         g_(geometry),
         tiles_(winograd_tiles(out, tile)),
         filters_(w.format().block_size / 9),
@@ -49,7 +50,8 @@ class winograd_product {
   template <class Store>
   void run(std::size_t batch, const Store& store, executor_ref exec) const {
     const code_format& format = w_->format();
-    const std::size_t books = format.books(), book_size = positions_ * format.codewords * filters_;
+    const std::size_t books = format.books();
+    const std::size_t book_size = winograd_filter_values(tile_) * format.codewords * filters_;
     const std::size_t tiles = batch * tiles_.h * tiles_.w;
     const std::size_t lanes = w_->kernels().lanes;
     const std::size_t panel =
@@ -98,8 +100,9 @@ class winograd_product {
   };
 
   static layer_geometry tile_geometry(layer_geometry g, std::size_t tile) noexcept {
-    g.kernel = {tile + 2, tile + 2};
-    g.conv.stride = {tile, tile};
+    const std::size_t stride = g.conv.stride.h, side = winograd_side(tile, stride);
+    g.kernel = {side, side};
+    g.conv.stride = {tile * stride, tile * stride};
     return g;
   }
   /// Channels of a run, whole blocks.
@@ -111,7 +114,7 @@ class winograd_product {
     return run_channels() * panel + w_->kernels().lanes;
   }
 
-  /// to[(t * filters + f) * codewords + k] = position t of filter f of codeword k.
+  /// to[(v * filters + f) * codewords + k] = value v of filter f of codeword k.
   void transform_book(std::size_t b, T* to) const noexcept {
     const std::size_t words = w_->format().codewords;
     for (std::size_t f = 0; f < filters_; ++f)
@@ -136,8 +139,8 @@ class winograd_product {
         const T* const book = books + format.book_of(stage, first) * book_size;
         w_->with_codes(format.position(stage, first), row, [&]<class Code>(const Code* codes) {
           for (std::size_t t = 0; t < positions_; ++t)
-            for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
-              kernels.template on<Code>().code_panel(book + (t * filters_ + f) * format.codewords, 1, codes,
+            for (std::size_t f = 0, v = winograd_filter_at(t, tile_, stride_); f < (std::min)(filters_, c1 - c0); ++f)
+              kernels.template on<Code>().code_panel(book + (v * filters_ + f) * format.codewords, 1, codes,
                                                      w_->code_stride(), mine.inputs + t * stride + f * panel,
                                                      filters_ * panel, mine.products + t * mine.product_stride,
                                                      static_cast<std::ptrdiff_t>(panel), p.rows, p.columns,
@@ -150,7 +153,7 @@ class winograd_product {
 
   const prepacked_matrix<T>* w_;
   const winograd_kernels<T>* transforms_;
-  std::size_t tile_, positions_;
+  std::size_t tile_, stride_, positions_;
   layer_geometry g_;
   extent2 tiles_;
   std::size_t filters_;  // of a codeword
