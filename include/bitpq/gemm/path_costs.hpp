@@ -77,8 +77,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.79,
           .distant = 0.19,
           .hidden = 0.2,
-          .transform_in = {120, 490, 192, 980},
-          .transform_out = {84, 340, 134, 680},
+          .transform_in = {120, 490, 320, 1250},
+          .transform_out = {84, 340, 240, 900},
           .filter = 3.7,
           .decode_code = 0.7,
           .decode_vector = 0.3,
@@ -110,8 +110,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.1,
           .distant = 0.17,
           .hidden = 0,
-          .transform_in = {40, 300, 64, 600},
-          .transform_out = {28, 210, 45, 420},
+          .transform_in = {40, 300, 180, 1100},
+          .transform_out = {28, 210, 140, 700},
           .filter = 2,
           .decode_code = 0.7,
           .decode_vector = 0.35,
@@ -289,7 +289,8 @@ class cost_model {
     const std::size_t which = tile / 4 + 2 * (shape_.stride - 1);
     const std::size_t panel = (std::min)(kernels_.panel, round_up(tiles, kernels_.lanes));
     const std::size_t positions = winograd_positions(tile, shape_.stride);
-    const std::size_t tasks = ceil_div(shape_.rows * panel * positions, winograd_task_products);
+    const std::size_t tasks =
+        ceil_div(shape_.rows * panel * positions * kernels_.element, winograd_task_bytes(shape_.stride));
     return real(positions) * stages() * real(shape_.rows * channels) * multiply(tiles, costs_.single) +
            real(vectors(tiles)) *
                (costs_.transform_in[which] * real(channels * tasks) + costs_.transform_out[which] * real(shape_.rows));

@@ -113,7 +113,8 @@ inline refusal refusal_of(gemm_path path, const code_format& format, const produ
            << shape.columns;
       break;
     case refusal::windows:
-      text << "takes 3 x 3 convolutions of stride 1 or 2 and dilation 1 with blocks of whole filters";
+      text << "takes 3 x 3 convolutions of stride 1 or 2 and dilation 1 with blocks of up to "
+           << detail::max_winograd_filters << " whole filters";
       break;
     case refusal::filters:
       text << format.books() << " x " << format.codewords << " transformed codewords take "
@@ -179,7 +180,8 @@ template <scalar T>
   product_shape shape{g.groups(), g.out_per_group(), batch * out.h * out.w, true, g.window()};
   shape.stride = g.conv.stride.h;
   if (g.kernel == extent2{3, 3} && shape.stride <= 2 && g.conv.stride.w == shape.stride &&
-      g.conv.dilation == extent2{1, 1} && format.block_size % 9 == 0)
+      g.conv.dilation == extent2{1, 1} && format.block_size % 9 == 0 &&
+      format.block_size / 9 <= detail::max_winograd_filters)
     for (const gemm_path path : {gemm_path::winograd, gemm_path::winograd4}) {
       const extent2 tiles = winograd_tiles(out, winograd_tile(path));
       shape.winograd_tiles[winograd_tile(path) / 4] = batch * tiles.h * tiles.w;

@@ -82,7 +82,8 @@ constexpr std::size_t winograd_filter_side(std::size_t tile) noexcept { return t
 constexpr std::size_t winograd_filter_values(std::size_t tile) noexcept {
   return winograd_filter_side(tile) * winograd_filter_side(tile);
 }
-/// Which of them multiplies at a position: the same along each side, of which the last one serves all further positions.
+/// Which of them multiplies at a position: the same along each side, of which the last one serves all further
+/// positions.
 constexpr std::size_t winograd_filter_at(std::size_t position, std::size_t tile, std::size_t stride) noexcept {
   const std::size_t side = winograd_side(tile, stride), last = winograd_filter_side(tile) - 1;
   const std::size_t i = position / side, j = position % side;

@@ -5,9 +5,10 @@
 // m x m outputs is A^T [(G g G^T) * (B^T x B)] A, of a tile x of (m + 2) x (m + 2) inputs and a filter g: (m + 2)^2
 // multiplications instead of 9 m^2.
 //
-// The sums of m neighbouring products of a filter of r taps are the transpose of multiplying two polynomials, of degrees
-// r - 1 and m - 1, by their values at m + r - 2 points p and at infinity (Toom and Cook; Blahut, "Fast algorithms for
-// signal processing", chapter 5). So with M(x) the product of all x - p, and M_p(x) the product without p's own factor:
+// The sums of m neighbouring products of a filter of r taps are the transpose of multiplying two polynomials, of
+// degrees r - 1 and m - 1, by their values at m + r - 2 points p and at infinity (Toom and Cook; Blahut, "Fast
+// algorithms for signal processing", chapter 5). So with M(x) the product of all x - p, and M_p(x) the product without
+// p's own factor:
 //   A^T   column p: p^0 .. p^(m - 1);                     infinity: the last row alone
 //   B^T   row p: the coefficients of M_p(x);              infinity: those of M(x)
 //   G     row p: (p^0, .., p^(r - 1)) / M_p(p);           infinity: (0, .., 0, 1)

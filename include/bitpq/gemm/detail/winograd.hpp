@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// 3 x 3 convolutions of stride 1 by Winograd's filtering of tiles of 2 x 2 or 4 x 4 outputs, straight from codes. Where
-// a block is one kernel window, or several, a codeword is a filter, or several, and the transform of the weights is the
-// transform of the codebook: K filters instead of out x in. Of the transformed codebook, position t of the 16 or 36 is
-// a codebook of its own with the same codes and blocks of one element per filter, so that the product at every position
-// is one from codes, too; with several stages, a sum of such products. The inputs of tiles are read as those of a
-// convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4.
+// 3 x 3 convolutions of stride 1 or 2 by Winograd's filtering of tiles of 2 x 2 or 4 x 4 outputs, straight from codes.
+// Where a block is one kernel window, or several, a codeword is a filter, or several, and the transform of the weights
+// is the transform of the codebook: K filters instead of out x in. Of the transformed codebook, each of the 16 or 36
+// values of a filter is a codebook of its own with the same codes and blocks of one element per filter, so that the
+// product at every position of a tile is one from codes, too; with several stages, a sum of such products. The inputs
+// of tiles are read as those of a convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4; where the layer's
+// stride is 2, of 5 x 5 with stride 4, or of 9 x 9 with stride 8.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
@@ -27,9 +28,8 @@ inline std::size_t even_panel(std::size_t tiles, std::size_t panel, std::size_t 
 template <scalar T>
 class winograd_product {
  public:
-  /// Channels at a time, of whose transformed inputs a panel at one position is to stay in the first-level cache, and
-  /// blocks, whose codes are lines of it that share few sets.
-  static constexpr std::size_t max_channels = 128, max_blocks = 64;
+  /// Blocks at a time, whose codes are lines of the first-level cache that share few sets.
+  static constexpr std::size_t max_blocks = 64;
   /// What a task does whatever its rows, transforming inputs, in rows.
   static constexpr std::size_t overhead_rows = 16;
 
@@ -56,7 +56,7 @@ class winograd_product {
     const std::size_t lanes = w_->kernels().lanes;
     const std::size_t panel =
         even_panel(tiles, (std::min)(w_->kernels().panel, round_up(tiles, lanes)), lanes, exec.concurrency());
-    const std::size_t max_rows = winograd_task_products / (positions_ * panel);
+    const std::size_t max_rows = winograd_task_bytes(stride_) / (positions_ * panel * sizeof(T));
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
     const std::size_t rows_each =
         rows_of_task(out_rows, max_rows, overhead_rows, g_.groups() * busy_panels(tiles, panel), exec.concurrency());
@@ -107,7 +107,7 @@ class winograd_product {
   }
   /// Channels of a run, whole blocks.
   [[nodiscard]] std::size_t run_channels() const noexcept {
-    return std::clamp(max_channels / filters_, std::size_t{1}, max_blocks) * filters_;
+    return (std::min)(winograd_task_channels(tile_, stride_) / filters_, max_blocks) * filters_;
   }
   /// From one position's inputs to the next; the odd vector keeps positions out of each other's cache sets.
   [[nodiscard]] std::size_t position_stride(std::size_t panel) const noexcept {
