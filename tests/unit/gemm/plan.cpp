@@ -54,7 +54,7 @@ TEST_CASE("a plan takes what serves a convolution alone") {
   CHECK(plan(filters, {1, 64, 3136, true, 9, {784, 196}}).path == gemm_path::winograd4);
   CHECK(plan(filters, {1, 64, 49, true, 9, {16, 4}}).path == gemm_path::winograd);
   CHECK(plan(filters, {1, 64, 3136, true, 9}).path == gemm_path::decode);
-  CHECK(plan(filters, {1, 64, 196, true, 9, {49, 16}, false, 2}).path == gemm_path::winograd4);
+  CHECK(plan({256, 2304, 9, 256, 1}, {1, 256, 196, true, 9, {49, 16}, false, 2}).path == gemm_path::winograd4);
   CHECK(plan(filters, {1, 64, 49, true, 9, {16, 4}, false, 2}).path == gemm_path::winograd);
   CHECK(plan(depthwise, {64, 1, 3136, true, 9, {784, 196}, true}).path == gemm_path::depthwise);
   CHECK(is_gemv(plan(filters, {1, 64, 1, true, 9, {1, 1}}).path));
