@@ -157,9 +157,22 @@ struct prepared {
   double least = 0;
 };
 
+/// Whose blocks of whole filters Winograd's filtering takes, by a stride of 2.
+const std::vector<shape> strided{
+    {"a tile", 1, 6, 7, {8, 8}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"a tile and a pixel", 1, 6, 13, {10, 9}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"odd images", 3, 7, 12, {13, 15}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"without padding", 2, 12, 33, {14, 17}, {3, 3}, {{2, 2}, {0, 0}, {1, 1}, 1}},
+    {"much padding", 2, 6, 5, {9, 6}, {3, 3}, {{2, 2}, {2, 3}, {1, 1}, 1}},
+    {"groups", 2, 18, 15, {11, 12}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 3}},
+    {"runs of channels", 1, 200, 9, {7, 5}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"one pixel each", 21, 3, 4, {1, 1}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"several panels", 1, 3, 8, {37, 131}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"rows longer than panels", 1, 3, 6, {7, 600}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+};
+
 template <class T>
-void check_case(const shape& s, std::size_t i) {
-  const choices c = draw(i);
+void check_case(const shape& s, std::size_t i, const choices& c) {
   INFO(s.name << ", blocks of " << c.d << ", " << c.codewords << " codewords " << to_string(c.type) << ", " << c.stages
               << " stages" << (c.scaled ? ", scaled" : "") << ", case " << i);
   prepared<T> p(s, c, i);
@@ -184,7 +197,18 @@ TEMPLATE_TEST_CASE("every path of a convolution agrees with double precision", "
   std::size_t i = 0;
   for (std::size_t round = 0; round < 8; ++round)
     for (const shape& s : shapes) {
-      check_case<TestType>(s, i++);
+      check_case<TestType>(s, i, draw(i));
+      ++i;
     }
   WARN(i << " convolutions on each of " << usable_names<TestType>());
+}
+
+TEMPLATE_TEST_CASE("strided convolutions of whole filters agree with double precision", "", float, double) {
+  std::size_t i = 1000;
+  for (const std::size_t d : {9U, 18U, 27U})
+    for (const shape& s : strided) {
+      choices c = draw(i);
+      c.d = d;
+      check_case<TestType>(s, i++, c);
+    }
 }

@@ -16,7 +16,7 @@ enum class gemm_path {
   gemv,       ///< column by column, codewords multiplied as they are decoded
   gemv_lut,   ///< column by column, a table of codeword products per block, exact
   lut16,      ///< the same with tables of 16 bits
-  winograd,   ///< F(2 x 2, 3 x 3) on the transformed codebook: convolutions of stride 1 whose blocks are whole filters
+  winograd,   ///< F(2 x 2, 3 x 3) on the transformed codebook: convolutions of stride 1 or 2, blocks of whole filters
   winograd4,  ///< F(4 x 4, 3 x 3), for the same layers
   depthwise,  ///< filters decoded one by one: convolutions with one input channel per group
   int8,       ///< codewords and activations of 8 bits: only where the layer's precision allows

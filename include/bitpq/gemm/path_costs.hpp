@@ -26,6 +26,7 @@ struct product_shape {
   std::array<std::size_t, 2>
       winograd_tiles{};    ///< of 2 x 2 and of 4 x 4 of all outputs; 0 where Winograd's filtering does not apply
   bool depthwise = false;  ///< one input channel per group
+  std::size_t stride = 1;  ///< of a convolution whose outputs have tiles
 };
 
 /// The kernels as far as costs go.
@@ -46,8 +47,9 @@ struct path_costs {
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
   double distant;                  ///< more per look-up and doubling of the tables beyond it
   double hidden;                   ///< share of the cheaper of the two that hides behind the other
-  std::array<double, 2> transform_in;   ///< Winograd's, per channel and vector of tiles of 2 x 2 or of 4 x 4
-  std::array<double, 2> transform_out;  ///< per row and vector of tiles
+  std::array<double, 4> transform_in;   ///< Winograd's, per channel and vector of tiles: of 2 x 2 and 4 x 4 with stride
+                                        ///< 1, then with stride 2
+  std::array<double, 4> transform_out;  ///< per row and vector of tiles
   double filter;                        ///< a tap of a depthwise filter
   double decode_code;                   ///< column by column: reading a code, for all columns of a pass
   double decode_vector;                 ///< multiplying one vector of a codeword with a column
@@ -75,8 +77,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.79,
           .distant = 0.19,
           .hidden = 0.2,
-          .transform_in = {120, 490},
-          .transform_out = {84, 340},
+          .transform_in = {120, 490, 290, 1600},
+          .transform_out = {84, 340, 210, 1200},
           .filter = 3.7,
           .decode_code = 0.7,
           .decode_vector = 0.3,
@@ -108,8 +110,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.1,
           .distant = 0.17,
           .hidden = 0,
-          .transform_in = {40, 300},
-          .transform_out = {28, 210},
+          .transform_in = {40, 300, 180, 1100},
+          .transform_out = {28, 210, 140, 700},
           .filter = 2,
           .decode_code = 0.7,
           .decode_vector = 0.35,
@@ -136,8 +138,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.5,
           .distant = 0.2,
           .hidden = 0.1,
-          .transform_in = {60, 330},
-          .transform_out = {42, 230},
+          .transform_in = {60, 330, 96, 660},
+          .transform_out = {42, 230, 67, 460},
           .filter = 2,
           .decode_code = 1.5,
           .decode_vector = 0.6,
@@ -164,8 +166,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.64,
           .distant = 0.23,
           .hidden = 0.16,
-          .transform_in = {90, 380},
-          .transform_out = {63, 266},
+          .transform_in = {90, 380, 144, 760},
+          .transform_out = {63, 266, 101, 532},
           .filter = 2.2,
           .decode_code = 1,
           .decode_vector = 0.5,
@@ -192,8 +194,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .look_up = 1.5,
           .distant = 0.1,
           .hidden = 0.1,
-          .transform_in = {100, 400},
-          .transform_out = {70, 280},
+          .transform_in = {100, 400, 160, 800},
+          .transform_out = {70, 280, 112, 560},
           .filter = 2,
           .decode_code = 1.5,
           .decode_vector = 0.75,
@@ -283,10 +285,12 @@ class cost_model {
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
   }
   [[nodiscard]] double winograd(std::size_t tile) const noexcept {
-    const std::size_t which = tile / 4, tiles = shape_.winograd_tiles[which], channels = format_.cols / 9;
+    const std::size_t tiles = shape_.winograd_tiles[tile / 4], channels = format_.cols / 9;
+    const std::size_t which = tile / 4 + 2 * (shape_.stride - 1);
     const std::size_t panel = (std::min)(kernels_.panel, round_up(tiles, kernels_.lanes));
-    const std::size_t positions = winograd_positions(tile);
-    const std::size_t tasks = ceil_div(shape_.rows * panel * positions, winograd_task_products);
+    const std::size_t positions = winograd_positions(tile, shape_.stride);
+    const std::size_t tasks =
+        ceil_div(shape_.rows * panel * positions * kernels_.element, winograd_task_bytes(shape_.stride));
     return real(positions) * stages() * real(shape_.rows * channels) * multiply(tiles, costs_.single) +
            real(vectors(tiles)) *
                (costs_.transform_in[which] * real(channels * tasks) + costs_.transform_out[which] * real(shape_.rows));

@@ -59,7 +59,7 @@ inline std::size_t lut_bytes(const code_format& format, const kernel_shape& kern
   return 2 * format.codewords * kernels.lut_width * kernels.element;
 }
 inline std::size_t filter_bytes(gemm_path path, const code_format& format, const kernel_shape& kernels) noexcept {
-  return winograd_positions(winograd_tile(path)) * format.books() * format.codewords * (format.block_size / 9) *
+  return winograd_filter_values(winograd_tile(path)) * format.books() * format.codewords * (format.block_size / 9) *
          kernels.element;
 }
 inline std::size_t most_codewords(gemm_path path, const kernel_shape& kernels) noexcept {
@@ -113,7 +113,8 @@ inline refusal refusal_of(gemm_path path, const code_format& format, const produ
            << shape.columns;
       break;
     case refusal::windows:
-      text << "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters";
+      text << "takes 3 x 3 convolutions of stride 1 or 2 and dilation 1 with blocks of up to "
+           << detail::max_winograd_filters << " whole filters";
       break;
     case refusal::filters:
       text << format.books() << " x " << format.codewords << " transformed codewords take "
@@ -177,8 +178,10 @@ template <scalar T>
                                             extent2 image) {
   const extent2 out = g.output_size(image);
   product_shape shape{g.groups(), g.out_per_group(), batch * out.h * out.w, true, g.window()};
-  if (g.kernel == extent2{3, 3} && g.conv.stride == extent2{1, 1} && g.conv.dilation == extent2{1, 1} &&
-      format.block_size % 9 == 0)
+  shape.stride = g.conv.stride.h;
+  if (g.kernel == extent2{3, 3} && shape.stride <= 2 && g.conv.stride.w == shape.stride &&
+      g.conv.dilation == extent2{1, 1} && format.block_size % 9 == 0 &&
+      format.block_size / 9 <= detail::max_winograd_filters)
     for (const gemm_path path : {gemm_path::winograd, gemm_path::winograd4}) {
       const extent2 tiles = winograd_tiles(out, winograd_tile(path));
       shape.winograd_tiles[winograd_tile(path) / 4] = batch * tiles.h * tiles.w;

@@ -70,8 +70,25 @@ struct nearest_words {
 /// Elements from one cluster's sums to the next one's: whole vectors of four doubles.
 constexpr std::size_t sum_stride(std::size_t d) noexcept { return round_up(d, 4); }
 
-/// Products of a tile of that many outputs, squared, by Winograd's filtering with 3 x 3.
-constexpr std::size_t winograd_positions(std::size_t tile) noexcept { return (tile + 2) * (tile + 2); }
+/// Winograd's filtering with 3 x 3, of tiles of that many outputs, squared, by a stride of 1 or 2: the inputs along a
+/// side of a tile, which become as many values.
+constexpr std::size_t winograd_side(std::size_t tile, std::size_t stride) noexcept { return (tile - 1) * stride + 3; }
+/// The products of a tile, one at each position.
+constexpr std::size_t winograd_positions(std::size_t tile, std::size_t stride) noexcept {
+  return winograd_side(tile, stride) * winograd_side(tile, stride);
+}
+/// The values of a transformed filter, along a side and in all.
+constexpr std::size_t winograd_filter_side(std::size_t tile) noexcept { return tile + 2; }
+constexpr std::size_t winograd_filter_values(std::size_t tile) noexcept {
+  return winograd_filter_side(tile) * winograd_filter_side(tile);
+}
+/// Which of them multiplies at a position: the same along each side, of which the last one serves all further
+/// positions.
+constexpr std::size_t winograd_filter_at(std::size_t position, std::size_t tile, std::size_t stride) noexcept {
+  const std::size_t side = winograd_side(tile, stride), last = winograd_filter_side(tile) - 1;
+  const std::size_t i = position / side, j = position % side;
+  return (i < last ? i : last) * (last + 1) + (j < last ? j : last);
+}
 
 /// An 8-bit product of rows of codes with a packed panel: sums[r * ld + c] (+)= row r times column c.
 template <class Code>

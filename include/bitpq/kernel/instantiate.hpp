@@ -45,9 +45,10 @@ constexpr int8_kernels make_int8_kernels() noexcept {
           &int8_dequantize<Arch>};
 }
 
-template <std::size_t Tile, scalar T, class Arch>
+template <std::size_t Tile, std::size_t Stride, scalar T, class Arch>
 constexpr winograd_kernels<T> make_winograd_kernels() noexcept {
-  return {Tile, &winograd_filter<Tile, T, Arch>, &winograd_input<Tile, T, Arch>, &winograd_output<Tile, T, Arch>};
+  return {Tile, Stride, &winograd_filter<Tile, Stride, T, Arch>, &winograd_input<Tile, Stride, T, Arch>,
+          &winograd_output<Tile, Stride, T, Arch>};
 }
 
 /// Static storage, constant initialised: no code of the instruction set runs before a kernel is called.
@@ -69,8 +70,8 @@ inline constexpr kernel_table<T> table_of{
     &add_to_clusters<T, Arch>,
     &lower_potentials<T, Arch>,
     &add_block_gradient<T, Arch>,
-    make_winograd_kernels<2, T, Arch>(),
-    make_winograd_kernels<4, T, Arch>(),
+    {{make_winograd_kernels<2, 1, T, Arch>(), make_winograd_kernels<2, 2, T, Arch>()},
+     {make_winograd_kernels<4, 1, T, Arch>(), make_winograd_kernels<4, 2, T, Arch>()}},
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),
     make_lookup_kernels<T, Arch>(),

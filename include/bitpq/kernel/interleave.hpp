@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Between vectors and one run of alternating elements: every second or fourth element of a run, and runs made of these.
+// Between vectors and one run of alternating elements: every second, fourth or eighth element of a run, and runs made
+// of these.
 
 #include <bitpq/kernel/interleave_x86.hpp>
 #include <bitpq/kernel/simd.hpp>
@@ -18,29 +19,43 @@ BITPQ_FORCE_INLINE typename simd<T, Arch>::vec load_every(const T* p) noexcept {
     return detail::lane_moves<T, Arch>::even(simd<T, Arch>::load(p), simd<T, Arch>::load(p + simd<T, Arch>::size));
 }
 
-/// out[j][i] = p[i * Step + j], j < Step + 2: what neighbours `Step` apart see through a window of Step + 2, for a step
-/// of 2 or 4. Reads up to p[size * Step + 1].
-template <std::size_t Step, scalar T, class Arch>
-BITPQ_FORCE_INLINE void load_windows(const T* p, typename simd<T, Arch>::vec (&out)[Step + 2]) noexcept {
-  using s = simd<T, Arch>;
-  using moves = detail::lane_moves<T, Arch>;
-  static_assert(Step == 2 || Step == 4);
-  if constexpr (Step == 2) {
-    const typename s::vec a = s::load(p), b = s::load(p + s::size);
-    out[0] = moves::even(a, b);
-    out[1] = moves::odd(a, b);
-  } else {
-    const typename s::vec a = s::load(p), b = s::load(p + s::size);
-    const typename s::vec c = s::load(p + 2 * s::size), d = s::load(p + 3 * s::size);
-    const typename s::vec even_front = moves::even(a, b), even_back = moves::even(c, d);
-    const typename s::vec odd_front = moves::odd(a, b), odd_back = moves::odd(c, d);
-    out[0] = moves::even(even_front, even_back);
-    out[1] = moves::even(odd_front, odd_back);
-    out[2] = moves::odd(even_front, even_back);
-    out[3] = moves::odd(odd_front, odd_back);
+namespace detail {
+
+/// The run of vectors x[0], x[1], ... by its elements' remainders: x[j][i] = run[i * Step + j]. A remainder is spread
+/// over `Spread` vectors, at first all, and every pass halves that.
+template <std::size_t Spread, scalar T, class Arch, std::size_t Step>
+BITPQ_FORCE_INLINE void sort_by_remainder(typename simd<T, Arch>::vec (&x)[Step]) noexcept {
+  using moves = lane_moves<T, Arch>;
+  if constexpr (Spread > 1) {
+    typename simd<T, Arch>::vec pass[Step];
+    BITPQ_UNROLL
+    for (std::size_t h = 0; h < Step / 2; ++h) {
+      pass[h] = moves::even(x[2 * h], x[2 * h + 1]);
+      pass[Step / 2 + h] = moves::odd(x[2 * h], x[2 * h + 1]);
+    }
+    sort_by_remainder<Spread / 2, T, Arch>(pass);
+    BITPQ_UNROLL
+    for (std::size_t j = 0; j < Step; ++j) x[j] = pass[j];
   }
-  out[Step] = moves::next(out[0], p[Step * s::size]);
-  out[Step + 1] = moves::next(out[1], p[Step * s::size + 1]);
+}
+
+}  // namespace detail
+
+/// out[j][i] = p[i * Step + j], j < Count: what neighbours `Step` apart see through a window of `Count`, for a step of
+/// 2, 4 or 8. Reads up to p[size * Step + Count - Step - 1].
+template <std::size_t Step, scalar T, class Arch, std::size_t Count>
+BITPQ_FORCE_INLINE void load_windows(const T* p, typename simd<T, Arch>::vec (&out)[Count]) noexcept {
+  using s = simd<T, Arch>;
+  static_assert((Step == 2 || Step == 4 || Step == 8) && Count > Step && Count <= 2 * Step);
+  typename s::vec own[Step];
+  BITPQ_UNROLL
+  for (std::size_t j = 0; j < Step; ++j) own[j] = s::load(p + j * s::size);
+  detail::sort_by_remainder<Step, T, Arch>(own);
+  BITPQ_UNROLL
+  for (std::size_t j = 0; j < Step; ++j) out[j] = own[j];
+  BITPQ_UNROLL
+  for (std::size_t j = Step; j < Count; ++j)
+    out[j] = detail::lane_moves<T, Arch>::next(own[j - Step], p[Step * s::size + j - Step]);
 }
 
 /// x[0][0], x[1][0], ..., x[0][1], x[1][1], ... to p, of 2 or 4 vectors.

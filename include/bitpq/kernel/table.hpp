@@ -86,16 +86,16 @@ struct int8_kernels {
   void panel(const int8_product<std::uint16_t>& p) const noexcept { panel16(p); }
 };
 
-/// The transforms of Winograd's filtering of tiles of that many outputs, squared. See the templates of the same names
-/// with winograd_ before them.
+/// The transforms of Winograd's filtering of tiles of that many outputs, squared, by that stride. See the templates of
+/// the same names with winograd_ before them.
 template <scalar T>
 struct winograd_kernels {
-  std::size_t tile;
+  std::size_t tile, stride;
 
-  void (*filter)(const T* filters, std::size_t distance, std::size_t count, T* u, std::size_t stride) noexcept;
+  void (*filter)(const T* filters, std::size_t distance, std::size_t count, T* u, std::size_t ld) noexcept;
   void (*input)(const T* window, const std::size_t* taps, const copy_run* runs, std::size_t count, T* v,
-                std::size_t stride) noexcept;
-  void (*output)(const T* m, std::size_t stride, T* y, std::size_t ldy, std::size_t columns) noexcept;
+                std::size_t ld) noexcept;
+  void (*output)(const T* m, std::size_t ld, T* y, std::size_t ldy, std::size_t columns) noexcept;
 };
 
 /// All kernels of one instruction set.
@@ -126,12 +126,16 @@ struct kernel_table {
   T(*lower_potentials)
   (const T* columns, std::size_t ld, std::size_t n, std::size_t d, const T* c, const T* weights, T* values) noexcept;
   void (*add_block_gradient)(const gradient_block<T>& b) noexcept;
-  winograd_kernels<T> winograd2, winograd4;
+  winograd_kernels<T> winograd[2][2];
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
   lookup_kernels<T> lookup;
   int8_kernels int8;
 
+  /// The transforms of tiles of 2 or 4 outputs, squared, by a stride of 1 or 2.
+  [[nodiscard]] constexpr const winograd_kernels<T>& winograd_of(std::size_t tile, std::size_t stride) const noexcept {
+    return winograd[tile / 4][stride - 1];
+  }
   /// The kernels for that width of code.
   template <class Code>
   [[nodiscard]] constexpr const code_kernels<T, Code>& on() const noexcept {

@@ -54,8 +54,27 @@ TEST_CASE("a plan takes what serves a convolution alone") {
   CHECK(plan(filters, {1, 64, 3136, true, 9, {784, 196}}).path == gemm_path::winograd4);
   CHECK(plan(filters, {1, 64, 49, true, 9, {16, 4}}).path == gemm_path::winograd);
   CHECK(plan(filters, {1, 64, 3136, true, 9}).path == gemm_path::decode);
+  CHECK(plan({256, 2304, 9, 256, 1}, {1, 256, 196, true, 9, {49, 16}, false, 2}).path == gemm_path::winograd4);
+  CHECK(plan(filters, {1, 64, 49, true, 9, {16, 4}, false, 2}).path == gemm_path::winograd);
   CHECK(plan(depthwise, {64, 1, 3136, true, 9, {784, 196}, true}).path == gemm_path::depthwise);
   CHECK(is_gemv(plan(filters, {1, 64, 1, true, 9, {1, 1}}).path));
+}
+
+TEST_CASE("Winograd's filtering takes strides of 1 and 2") {
+  const auto tiles = [](const bitpq::conv2d_options& options, std::size_t block = 9, bitpq::extent2 kernel = {3, 3}) {
+    const bitpq::layer_geometry g = bitpq::layer_geometry::conv2d(64, 65, kernel, options);
+    return shape_of(g, {g.rows(), g.cols(), block, 16, 1}, 3, {15, 19}).winograd_tiles;
+  };
+  using counts = std::array<std::size_t, 2>;
+  CHECK(tiles({{1, 1}, {1, 1}, {1, 1}, 1}) == counts{3 * 8 * 10, 3 * 4 * 5});
+  CHECK(tiles({{2, 2}, {1, 1}, {1, 1}, 1}) == counts{3 * 4 * 5, 3 * 2 * 3});
+  CHECK(tiles({{2, 2}, {0, 2}, {1, 1}, 1}, 64 * 9) == counts{3 * 4 * 6, 3 * 2 * 3});
+  CHECK(tiles({{2, 2}, {1, 1}, {1, 1}, 1}, 65 * 9) == counts{});
+  CHECK(tiles({{2, 2}, {1, 1}, {1, 1}, 1}, 12) == counts{});
+  CHECK(tiles({{2, 2}, {1, 1}, {1, 1}, 1}, 9, {1, 9}) == counts{});
+  CHECK(tiles({{2, 1}, {1, 1}, {1, 1}, 1}) == counts{});
+  CHECK(tiles({{3, 3}, {1, 1}, {1, 1}, 1}) == counts{});
+  CHECK(tiles({{2, 2}, {2, 2}, {2, 2}, 1}) == counts{});
 }
 
 TEST_CASE("a layer's precision decides what its plans may choose") {
@@ -112,11 +131,14 @@ TEST_CASE("a path that does not serve is refused with the reason") {
          {1, 64, 1}, precision::lut16);
   refuse(gemm_path::gemv, "takes convolutions of one group and up to 8 output pixels, not of 1 and 9", format,
          {1, 64, 9, true, 9});
-  refuse(gemm_path::winograd, "takes 3 x 3 convolutions of stride and dilation 1 with blocks of whole filters", format,
-         {1, 64, 512, true, 9});
-  refuse(gemm_path::winograd, "1 x 65536 transformed codewords take 4194304 bytes", {64, 576, 9, 65536, 1},
-         {1, 64, 512, true, 9, {128, 32}});
-  refuse(gemm_path::winograd, "2 x 32768 transformed codewords take 4194304 bytes", {64, 576, 9, 32768, 1, 2},
-         {1, 64, 512, true, 9, {128, 32}});
+  for (const gemm_path path : {gemm_path::winograd, gemm_path::winograd4})
+    refuse(path, "takes 3 x 3 convolutions of stride 1 or 2 and dilation 1 with blocks of up to 64 whole filters",
+           format, {1, 64, 512, true, 9});
+  for (const std::size_t stride : {1U, 2U}) {
+    const product_shape tiles{1, 64, 512, true, 9, {128, 32}, false, stride};
+    refuse(gemm_path::winograd, "1 x 65536 transformed codewords take 4194304 bytes", {64, 576, 9, 65536, 1}, tiles);
+    refuse(gemm_path::winograd, "2 x 32768 transformed codewords take 4194304 bytes", {64, 576, 9, 32768, 1, 2}, tiles);
+    refuse(gemm_path::winograd4, "1 x 16384 transformed codewords take 2359296 bytes", {64, 576, 9, 16384, 1}, tiles);
+  }
   refuse(gemm_path::depthwise, "takes convolutions with one input channel per group", format, {1, 64, 512, true, 9});
 }

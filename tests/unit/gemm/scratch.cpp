@@ -77,6 +77,9 @@ struct convolution_shape {
 const std::vector<convolution_shape> convolutions{
     {"3x3 of 56 x 56", 1, 8, 48, {56, 56}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},
     {"3x3, stride 2, of 224 x 224", 1, 3, 8, {224, 224}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"3x3, stride 2, of 64 x 64", 1, 2, 130, {64, 64}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"3x3, stride 2, of 70 images of one pixel", 70, 64, 130, {1, 1}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
+    {"3x3, stride 2, of 3 x 2000", 1, 2, 130, {3, 2000}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
     {"depthwise of 112 x 112", 1, 8, 8, {112, 112}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 8}},
     {"depthwise of 1 x 100000", 1, 2, 2, {1, 100000}, {1, 9}, {{1, 1}, {0, 4}, {1, 1}, 2}},
     {"1x9 of 1 x 100000", 1, 2, 2, {1, 100000}, {1, 9}, {{1, 1}, {0, 4}, {1, 1}, 1}},
@@ -118,7 +121,8 @@ TEMPLATE_TEST_CASE("convolutions keep to their scratch", "", float, double) {
     const bitpq::extent2 size = g.output_size(s.image);
     const std::vector<TestType> x(s.batch * s.in * s.image.h * s.image.w);
     std::vector<TestType> y(s.batch * s.out * size.h * size.w);
-    for (const auto& [d, codewords] : {std::pair{9U, 16U}, std::pair{9U, 8192U}, std::pair{4U, 256U}}) {
+    for (const auto& [d, codewords] :
+         {std::pair{9U, 16U}, std::pair{9U, 8192U}, std::pair{4U, 256U}, std::pair{576U, 16U}}) {
       // Large tables for few pixels alone: the two do not multiply in memory, only in the time that this takes.
       if (d > g.cols() || codewords * s.batch * size.h * size.w > std::size_t{1} << 20) continue;
       const bitpq::pq_matrix<TestType> w = random_pq<TestType>({g.rows(), g.cols(), d, codewords, 1}, 1);

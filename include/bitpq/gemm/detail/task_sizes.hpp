@@ -3,7 +3,7 @@
 
 // How much of a product one task takes: sizes that the loops run by and that the cost model counts with.
 
-#include <cstddef>
+#include <bitpq/kernel/arguments.hpp>
 
 namespace bitpq {
 inline namespace v1 {
@@ -18,9 +18,18 @@ inline constexpr std::size_t table_task_rows = 2048;
 inline constexpr std::size_t table_blocks = 8, small_table_blocks = 16;
 /// Rows of a task of 8-bit products.
 inline constexpr std::size_t int8_task_rows = 1024;
-/// Elements of a task's products at all of Winograd's positions: 128 rows of four vectors of 16 tiles of 4 x 4. More
-/// than the second-level cache holds, but they come and go in order, and tasks of fewer rows transform more inputs.
-inline constexpr std::size_t winograd_task_products = 128 * 64 * 36;
+/// Bytes of a task's products at all of Winograd's positions: 128 rows of four vectors of 64 bytes of tiles of 4 x 4.
+/// More than the second-level cache holds, but they come and go in order, and tasks of fewer rows transform more
+/// inputs.
+constexpr std::size_t winograd_task_bytes(std::size_t stride) noexcept {
+  return 128 * 4 * 64 * winograd_positions(4, stride);
+}
+/// Channels at a time, of whose transformed inputs a panel at one position is to stay in the first-level cache and all
+/// are to leave the products room. No block may have more.
+constexpr std::size_t winograd_task_channels(std::size_t tile, std::size_t stride) noexcept {
+  return winograd_positions(tile, stride) > 64 ? 64 : 128;
+}
+inline constexpr std::size_t max_winograd_filters = 64;
 
 }  // namespace detail
 }  // namespace v1

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// 3 x 3 convolutions of stride 1 by Winograd's filtering of tiles of 2 x 2 or 4 x 4 outputs, straight from codes. Where
-// a block is one kernel window, or several, a codeword is a filter, or several, and the transform of the weights is the
-// transform of the codebook: K filters instead of out x in. Of the transformed codebook, position t of the 16 or 36 is
-// a codebook of its own with the same codes and blocks of one element per filter, so that the product at every position
-// is one from codes, too; with several stages, a sum of such products. The inputs of tiles are read as those of a
-// convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4.
+// 3 x 3 convolutions of stride 1 or 2 by Winograd's filtering of tiles of 2 x 2 or 4 x 4 outputs, straight from codes.
+// Where a block is one kernel window, or several, a codeword is a filter, or several, and the transform of the weights
+// is the transform of the codebook: K filters instead of out x in. Of the transformed codebook, each of the 16 or 36
+// values of a filter is a codebook of its own with the same codes and blocks of one element per filter, so that the
+// product at every position of a tile is one from codes, too; with several stages, a sum of such products. The inputs
+// of tiles are read as those of a convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4; where the layer's
+// stride is 2, of 5 x 5 with stride 4, or of 9 x 9 with stride 8.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
@@ -27,18 +28,18 @@ inline std::size_t even_panel(std::size_t tiles, std::size_t panel, std::size_t 
 template <scalar T>
 class winograd_product {
  public:
-  /// Channels at a time, of whose transformed inputs a panel at one position is to stay in the first-level cache, and
-  /// blocks, whose codes are lines of it that share few sets.
-  static constexpr std::size_t max_channels = 128, max_blocks = 64;
+  /// Blocks at a time, whose codes are lines of the first-level cache that share few sets.
+  static constexpr std::size_t max_blocks = 64;
   /// What a task does whatever its rows, transforming inputs, in rows.
   static constexpr std::size_t overhead_rows = 16;
 
   winograd_product(const prepacked_matrix<T>& w, std::size_t tile, const layer_geometry& geometry,
                    const nchw_view<const T>& x, extent2 out) noexcept
       : w_(&w),
-        transforms_(tile == 2 ? &w.kernels().winograd2 : &w.kernels().winograd4),
+        transforms_(&w.kernels().winograd_of(tile, geometry.conv.stride.h)),
         tile_(tile),
-        positions_(winograd_positions(tile)),
+        stride_(geometry.conv.stride.h),
+        positions_(winograd_positions(tile, stride_)),
         g_(geometry),
         tiles_(winograd_tiles(out, tile)),
         filters_(w.format().block_size / 9),
@@ -49,12 +50,13 @@ class winograd_product {
   template <class Store>
   void run(std::size_t batch, const Store& store, executor_ref exec) const {
     const code_format& format = w_->format();
-    const std::size_t books = format.books(), book_size = positions_ * format.codewords * filters_;
+    const std::size_t books = format.books();
+    const std::size_t book_size = winograd_filter_values(tile_) * format.codewords * filters_;
     const std::size_t tiles = batch * tiles_.h * tiles_.w;
     const std::size_t lanes = w_->kernels().lanes;
     const std::size_t panel =
         even_panel(tiles, (std::min)(w_->kernels().panel, round_up(tiles, lanes)), lanes, exec.concurrency());
-    const std::size_t max_rows = winograd_task_products / (positions_ * panel);
+    const std::size_t max_rows = winograd_task_bytes(stride_) / (positions_ * panel * sizeof(T));
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
     const std::size_t rows_each =
         rows_of_task(out_rows, max_rows, overhead_rows, g_.groups() * busy_panels(tiles, panel), exec.concurrency());
@@ -98,20 +100,21 @@ class winograd_product {
   };
 
   static layer_geometry tile_geometry(layer_geometry g, std::size_t tile) noexcept {
-    g.kernel = {tile + 2, tile + 2};
-    g.conv.stride = {tile, tile};
+    const std::size_t stride = g.conv.stride.h, side = winograd_side(tile, stride);
+    g.kernel = {side, side};
+    g.conv.stride = {tile * stride, tile * stride};
     return g;
   }
   /// Channels of a run, whole blocks.
   [[nodiscard]] std::size_t run_channels() const noexcept {
-    return std::clamp(max_channels / filters_, std::size_t{1}, max_blocks) * filters_;
+    return (std::min)(winograd_task_channels(tile_, stride_) / filters_, max_blocks) * filters_;
   }
   /// From one position's inputs to the next; the odd vector keeps positions out of each other's cache sets.
   [[nodiscard]] std::size_t position_stride(std::size_t panel) const noexcept {
     return run_channels() * panel + w_->kernels().lanes;
   }
 
-  /// to[(t * filters + f) * codewords + k] = position t of filter f of codeword k.
+  /// to[(v * filters + f) * codewords + k] = value v of filter f of codeword k.
   void transform_book(std::size_t b, T* to) const noexcept {
     const std::size_t words = w_->format().codewords;
     for (std::size_t f = 0; f < filters_; ++f)
@@ -136,8 +139,8 @@ class winograd_product {
         const T* const book = books + format.book_of(stage, first) * book_size;
         w_->with_codes(format.position(stage, first), row, [&]<class Code>(const Code* codes) {
           for (std::size_t t = 0; t < positions_; ++t)
-            for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
-              kernels.template on<Code>().code_panel(book + (t * filters_ + f) * format.codewords, 1, codes,
+            for (std::size_t f = 0, v = winograd_filter_at(t, tile_, stride_); f < (std::min)(filters_, c1 - c0); ++f)
+              kernels.template on<Code>().code_panel(book + (v * filters_ + f) * format.codewords, 1, codes,
                                                      w_->code_stride(), mine.inputs + t * stride + f * panel,
                                                      filters_ * panel, mine.products + t * mine.product_stride,
                                                      static_cast<std::ptrdiff_t>(panel), p.rows, p.columns,
@@ -150,7 +153,7 @@ class winograd_product {
 
   const prepacked_matrix<T>* w_;
   const winograd_kernels<T>* transforms_;
-  std::size_t tile_, positions_;
+  std::size_t tile_, stride_, positions_;
   layer_geometry g_;
   extent2 tiles_;
   std::size_t filters_;  // of a codeword
