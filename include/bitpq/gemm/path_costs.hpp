@@ -5,6 +5,7 @@
 
 #include <bitpq/codec/code_format.hpp>
 #include <bitpq/gemm/detail/task_sizes.hpp>
+#include <bitpq/gemm/detail/used_words.hpp>
 #include <bitpq/gemm/path.hpp>
 #include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/arguments.hpp>
@@ -26,6 +27,7 @@ struct product_shape {
   std::array<std::size_t, 2>
       winograd_tiles{};    ///< of 2 x 2 and of 4 x 4 of all outputs; 0 where Winograd's filtering does not apply
   bool depthwise = false;  ///< one input channel per group
+  double words = 0;        ///< codewords that a block position uses, on average; 0: as random codes would
 };
 
 /// The kernels as far as costs go.

@@ -20,13 +20,23 @@ struct lut_look_up {
   bool accumulate;  ///< else sums are written only
 };
 
-/// Build: tables[j][k] = book[k] * inputs[j * d .. (j + 1) * d), the last block cut off by the depth.
-template <scalar T>
+/// A run of codewords' names in an array of them. Lists are padded to groups with their last codeword, so that tiles of
+/// up to so many codewords need no smaller ones at the end.
+struct word_list {
+  std::uint32_t first, count;
+};
+inline constexpr std::size_t word_list_group = 8;
+
+/// Build: tables[j][k] = book[k] * inputs[j * d .. (j + 1) * d) for the codewords k of list j, the last block cut off by
+/// the depth. Entries of other codewords are not written.
+template <scalar T, class Code>
 struct lut_build {
   const T* inputs;  ///< depth x lut_width, packed
   std::size_t ld;
   T* tables;  ///< blocks x codewords x lut_width
   std::size_t depth;
+  const Code* words;
+  const word_list* lists;  ///< one per block
 };
 
 /// Elements that copy_runs may touch beyond a run: a vector of the narrowest.

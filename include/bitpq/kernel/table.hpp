@@ -31,7 +31,7 @@ struct code_kernels {
                      std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns,
                      std::size_t depth, std::size_t d, bool accumulate) noexcept;
   void (*lut_step)(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d, std::size_t columns,
-                   const lut_look_up<T, Code>& from, const lut_build<T>& to) noexcept;
+                   const lut_look_up<T, Code>& from, const lut_build<T, Code>& to) noexcept;
   void (*dot_rows)(const dot_operands<T, Code>& operands, T* y, std::size_t y_stride, std::size_t rows,
                    std::size_t blocks, std::size_t columns) noexcept;
 };

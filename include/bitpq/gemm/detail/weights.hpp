@@ -112,17 +112,19 @@ class tabulated_weights {
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
   [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
-  [[nodiscard]] std::size_t panel() const noexcept { return kernels().lut_width; }
-  /// Long runs of columns are packed and stored faster; the sums are to stay in the second-level cache, and so are the
-  /// inputs, of which a long block may take many.
+  /// Half the columns of a table where that is wide: a task may take as few.
+  [[nodiscard]] std::size_t panel() const noexcept { return 2 * kernels().lanes; }
+  /// Whole tables, and long runs of columns are packed and stored faster; the sums are to stay in the second-level
+  /// cache, and so are the inputs, of which a long block may take many.
   [[nodiscard]] std::size_t max_panels() const noexcept {
     const std::size_t most = (std::max)((std::min)(w_->rows(), max_rows()), max_depth());
-    return std::clamp((std::size_t{1} << 18) / (most * panel() * sizeof(T)), std::size_t{1}, std::size_t{4});
+    const std::size_t each = kernels().lut_width / panel();
+    return each * std::clamp((std::size_t{1} << 18) / (most * kernels().lut_width * sizeof(T)), std::size_t{1}, 4 / each);
   }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return table_task_rows; }
   /// Packing, and building tables: d multiply-adds per codeword, each about two thirds of a look-up.
   [[nodiscard]] std::size_t overhead_rows() const noexcept {
-    return 8 + w_->format().codewords * w_->format().block_size * 2 / 3;
+    return 8 + static_cast<std::size_t>(w_->words_per_block()) * w_->format().block_size * 2 / 3;
   }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_of(w_->format(), depth_target));
@@ -138,16 +140,18 @@ class tabulated_weights {
   }
 
   /// Elements of one table.
-  [[nodiscard]] std::size_t table_size() const noexcept { return w_->format().codewords * panel(); }
+  [[nodiscard]] std::size_t table_size() const noexcept { return w_->format().codewords * kernels().lut_width; }
 
  private:
   static constexpr std::size_t depth_target = 512;
 
-  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB.
+  /// Blocks whose tables are built while the tables of as many are read: the entries in use of both together take at
+  /// most about 512 KB.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
-    const std::size_t bytes = table_size() * sizeof(T), fitting = (std::size_t{1} << 18) / bytes;
+    const auto words = static_cast<std::size_t>(w_->words_per_block());
+    const std::size_t bytes = words * kernels().lut_width * sizeof(T), fitting = (std::size_t{1} << 18) / bytes;
     const bool many_rows = w_->rows() >= 8 * w_->format().codewords;
-    const std::size_t wanted = bytes <= 4096 && many_rows ? small_table_blocks : table_blocks;
+    const std::size_t wanted = bytes <= 8192 && many_rows ? small_table_blocks : table_blocks;
     return std::clamp(fitting, std::size_t{1}, wanted);
   }
 
@@ -156,23 +160,28 @@ class tabulated_weights {
   template <class Code>
   void look_up(const weight_range& at, const panel_product<T>& to, T* scratch, const Code* codes) const noexcept {
     const code_format& format = w_->format();
-    const std::size_t d = format.block_size, depth_each = blocks_each() * d;
+    const used_words<Code>& used = w_->template used<Code>();
+    const std::size_t d = format.block_size, first = at.k0 / d, depth_each = blocks_each() * d;
+    const std::size_t width = kernels().lut_width;
     T* next = scratch;
     T* ready = scratch + blocks_each() * table_size();
     lut_look_up<T, Code> from{};
-    const auto step = [&](std::size_t stage, std::size_t columns, const lut_build<T>& build) {
-      const T* const book = w_->book(format.book_of(stage, at.k0 / d));
+    const auto step = [&](std::size_t stage, std::size_t columns, const lut_build<T, Code>& build) {
+      const T* const book = w_->book(format.book_of(stage, first));
       kernels().template on<Code>().lut_step(book, d, format.codewords, d, columns, from, build);
     };
     std::size_t columns = 0;  // of the panel that is looked up
-    for (std::size_t column = 0; column < to.columns; column += panel())
+    for (std::size_t column = 0; column < to.columns; column += width)
       for (std::size_t k = at.k0; k < at.k1; k += depth_each)
         for (std::size_t stage = 0; stage < format.stages; ++stage) {
           const std::size_t depth = (std::min)(depth_each, at.k1 - k);
-          const std::size_t live = (std::min)(panel(), to.columns - column);
-          step(stage, (std::max)(columns, live), {to.inputs + (k - at.k0) * to.ld + column, to.ld, next, depth});
+          const std::size_t live = (std::min)(width, to.columns - column);
+          const std::size_t position = format.position(stage, (k - at.k0) / d);  // from the first block on
+          step(stage, (std::max)(columns, live),
+               {to.inputs + (k - at.k0) * to.ld + column, to.ld, next, depth, used.words(),
+                used.lists(first + position)});
           from = {next,
-                  codes + format.position(stage, (k - at.k0) / d) * w_->code_stride(),
+                  codes + position * w_->code_stride(),
                   w_->code_stride(),
                   to.sums + column,
                   to.ld,
@@ -182,7 +191,7 @@ class tabulated_weights {
           columns = live;
           std::swap(next, ready);
         }
-    step(0, columns, {to.inputs, to.ld, next, 0});
+    step(0, columns, {to.inputs, to.ld, next, 0, used.words(), nullptr});
   }
 
   const prepacked_matrix<T>* w_;

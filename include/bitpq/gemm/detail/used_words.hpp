@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Which codewords the rows of a matrix name at a block position: only these need an entry in the position's table. Few
+// rows leave many out: 256 of them that name 256 codewords at random leave out a third.
+
+#include <bitpq/codec/code_format.hpp>
+#include <bitpq/core/aligned_buffer.hpp>
+#include <bitpq/kernel/arguments.hpp>
+
+#include <cmath>
+#include <vector>
+
+namespace bitpq {
+inline namespace v1 {
+namespace detail {
+
+/// The codewords that a block position needs, on average, where codes are drawn at random.
+inline double expected_words(const code_format& format) noexcept {
+  const double codewords = static_cast<double>(format.codewords);
+  if (format.codewords > 256) return codewords;  // as used_words has it
+  return codewords * (1 - std::pow(1 - 1 / codewords, static_cast<double>(format.rows)));
+}
+
+/// A list of codewords for each position of a matrix, ascending. Positions share one list of all codewords where own
+/// ones are not worth their memory: where they leave out less than an eighth of what rows could name, and where a
+/// codeword's name takes two bytes.
+template <class Code>
+class used_words {
+ public:
+  used_words() = default;
+
+  /// Of codes as kernels read them, [position][row]. O(codes + positions x codewords).
+  used_words(const code_format& format, const Code* codes, std::size_t code_stride) {
+    const std::size_t positions = format.row_codes(), most = (std::min)(format.codewords, format.rows);
+    const bool possible = sizeof(Code) == 1 && positions <= (std::size_t{1} << 24);  // names then count to 2^32
+    std::vector<Code> words;
+    std::vector<bool> named;
+    lists_.reserve(positions);
+    std::size_t used = 0;
+    for (std::size_t p = 0; p < positions && possible; ++p) {
+      named.assign(format.codewords, false);
+      for (std::size_t r = 0; r < format.rows; ++r) named[codes[p * code_stride + r]] = true;
+      used += append(words, named);
+    }
+    if (!possible || used * 8 > positions * most * 7) {
+      words.clear();
+      lists_.clear();
+      named.assign(format.codewords, true);
+      append(words, named);
+      lists_.resize(positions, lists_.front());
+      used = positions * format.codewords;
+    }
+    words_ = aligned_buffer<Code>(std::span<const Code>(words));
+    mean_ = static_cast<double>(used) / static_cast<double>(positions);
+  }
+
+  [[nodiscard]] const Code* words() const noexcept { return words_.data(); }
+  /// Of position p onwards.
+  [[nodiscard]] const word_list* lists(std::size_t p) const noexcept { return lists_.data() + p; }
+  /// Codewords of a list, on average.
+  [[nodiscard]] double mean() const noexcept { return mean_; }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return words_.size() * sizeof(Code) + lists_.size() * sizeof(word_list);
+  }
+
+ private:
+  /// Appends the list of those that are named, and says how many they are.
+  std::size_t append(std::vector<Code>& words, const std::vector<bool>& named) {
+    const std::size_t first = words.size();
+    for (std::size_t k = 0; k < named.size(); ++k)
+      if (named[k]) words.push_back(static_cast<Code>(k));
+    const std::size_t count = words.size() - first;
+    lists_.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count)});
+    while ((words.size() - first) % word_list_group != 0) words.push_back(words.back());
+    return count;
+  }
+
+  aligned_buffer<Code> words_;
+  std::vector<word_list> lists_;
+  double mean_ = 0;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace bitpq
