@@ -89,8 +89,11 @@ class prepacked_matrix {
     else
       return used16_;
   }
-  /// How many those are, on average.
+  /// How many those are, on average, and entries of a table that holds those of any position.
   [[nodiscard]] double words_per_block() const noexcept { return codes8_.empty() ? used16_.mean() : used8_.mean(); }
+  [[nodiscard]] std::size_t words_at_most() const noexcept {
+    return codes8_.empty() ? used16_.entries() : used8_.entries();
+  }
 
   /// Calls f(codes of row r onwards) with the width of code that is held. `position` is that of block and stage, see
   /// code_format.

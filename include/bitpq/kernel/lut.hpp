@@ -22,8 +22,8 @@ struct lut_tile {
   static constexpr bool together = register_tile<Arch>::vectors == 4;
 };
 
-/// Rows that look up, a block a step.
-template <scalar T, class Arch, class Code, std::size_t Rows, std::size_t Vectors>
+/// Rows that look up, a block a step, in entries of Width vectors of which the first Vectors are live.
+template <scalar T, class Arch, class Code, std::size_t Rows, std::size_t Vectors, std::size_t Width>
 class look_up_rows {
  public:
   BITPQ_FORCE_INLINE look_up_rows(const lut_look_up<T, Code>& from, std::size_t table_size, std::size_t row) noexcept
@@ -44,7 +44,7 @@ class look_up_rows {
   BITPQ_FORCE_INLINE void step() noexcept {
     BITPQ_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
-      const T* const entry = table_ + static_cast<std::size_t>(codes_[r]) * lut_width<T, Arch>;
+      const T* const entry = table_ + static_cast<std::size_t>(codes_[r]) * (Width * s::size);
       BITPQ_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) sum_[r][v] = s::add(sum_[r][v], s::load(entry + v * s::size));
     }
@@ -76,7 +76,7 @@ class build_words {
  public:
   BITPQ_FORCE_INLINE build_words(const T* book, std::size_t stride, const Code* names, const T* x,
                                  std::size_t ldx) noexcept
-      : names_(names), x_(x), ldx_(ldx) {
+      : x_(x), ldx_(ldx) {
     BITPQ_UNROLL
     for (std::size_t w = 0; w < Words; ++w) {
       words_[w] = book + static_cast<std::size_t>(names[w]) * stride;
@@ -97,18 +97,18 @@ class build_words {
     ++element_;
     x_ += ldx_;
   }
-  BITPQ_FORCE_INLINE void finish(T* table) const noexcept {
+  /// To consecutive entries.
+  template <std::size_t Width>
+  BITPQ_FORCE_INLINE void finish(T* entries) const noexcept {
     BITPQ_UNROLL
     for (std::size_t w = 0; w < Words; ++w) {
-      T* const entry = table + static_cast<std::size_t>(names_[w]) * lut_width<T, Arch>;
       BITPQ_UNROLL
-      for (std::size_t v = 0; v < Vectors; ++v) s::store(entry + v * s::size, sum_[w][v]);
+      for (std::size_t v = 0; v < Vectors; ++v) s::store(entries + (w * Width + v) * s::size, sum_[w][v]);
     }
   }
 
  private:
   using s = simd<T, Arch>;
-  const Code* names_;
   const T* words_[Words];
   std::size_t element_ = 0;
   const T* x_;
@@ -117,7 +117,7 @@ class build_words {
 };
 
 /// Tables that are being built, tile by tile.
-template <scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors>
+template <scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors, std::size_t Width>
 struct lut_builder {
   static_assert(word_list_group % Words == 0, "a list is whole tiles");
 
@@ -141,8 +141,9 @@ struct lut_builder {
   [[nodiscard]] BITPQ_FORCE_INLINE build_words<T, Arch, Code, Words, Vectors> next() const noexcept {
     return {book, book_stride, words + list->first + word, x, ldx};
   }
-  /// To the next tile, in the next block where this one is done.
-  BITPQ_FORCE_INLINE void proceed() noexcept {
+  /// Stores a tile and goes to the next one, in the next block where this one is done.
+  BITPQ_FORCE_INLINE void finish(const build_words<T, Arch, Code, Words, Vectors>& tile) noexcept {
+    tile.template finish<Width>(table + word * (Width * simd<T, Arch>::size));
     word += Words;
     if (word < list->count) return;
     depth -= width();
@@ -154,18 +155,17 @@ struct lut_builder {
   BITPQ_FORCE_INLINE void tile() noexcept {
     build_words<T, Arch, Code, Words, Vectors> tile = next();
     for (std::size_t k = width(); k > 0; --k) tile.step();
-    tile.finish(table);
-    proceed();
+    finish(tile);
   }
 };
 
-template <std::size_t Rows, scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors>
-void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Code, Words, Vectors> builder) noexcept {
+template <std::size_t Rows, scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors, std::size_t Width>
+void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Code, Words, Vectors, Width> builder) noexcept {
   const std::size_t table_size = builder.table_size, blocks = from.blocks;
   const std::size_t steps = (from.rows + Rows - 1) / Rows, tiles = builder.tiles();
   std::size_t r = 0, due = 0, built = 0;
   for (; r + Rows <= from.rows; r += Rows) {
-    look_up_rows<T, Arch, Code, Rows, Vectors> rows(from, table_size, r);
+    look_up_rows<T, Arch, Code, Rows, Vectors, Width> rows(from, table_size, r);
     due += tiles;
     if (lut_tile<Arch, Vectors>::together && due >= steps) {
       build_words<T, Arch, Code, Words, Vectors> words = builder.next();
@@ -176,8 +176,7 @@ void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Code, Words
       }
       for (std::size_t i = both; i < width; ++i) words.step();
       for (std::size_t i = both; i < blocks; ++i) rows.step();
-      words.finish(builder.table);
-      builder.proceed();
+      builder.finish(words);
       due -= steps;
       ++built;
     } else {
@@ -187,20 +186,20 @@ void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Code, Words
     for (; due >= steps; due -= steps, ++built) builder.tile();  // an even share of the tiles
   }
   for (; r < from.rows; ++r) {
-    look_up_rows<T, Arch, Code, 1, Vectors> row(from, table_size, r);
+    look_up_rows<T, Arch, Code, 1, Vectors, Width> row(from, table_size, r);
     for (std::size_t i = 0; i < blocks; ++i) row.step();
     row.finish();
   }
   for (; built < tiles; ++built) builder.tile();
 }
 
-template <std::size_t Vectors, scalar T, class Arch, class Code>
-void lut_vectors(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d,
-                 const lut_look_up<T, Code>& from, const lut_build<T, Code>& to) noexcept {
+template <std::size_t Vectors, std::size_t Width, scalar T, class Arch, class Code>
+void lut_vectors(const lut_operands<T>& with, const lut_look_up<T, Code>& from, const lut_build<T, Code>& to) noexcept {
   using tile = lut_tile<Arch, Vectors>;
   constexpr std::size_t rows = tile::rows;
-  const lut_builder<T, Arch, Code, tile::words, Vectors> builder{
-      book, book_stride, d, to.words, to.lists, to.inputs, to.ld, to.tables, codewords * lut_width<T, Arch>, to.depth};
+  const lut_builder<T, Arch, Code, tile::words, Vectors, Width> builder{
+      with.book, with.book_stride, with.d, to.words, to.lists, to.inputs, to.ld, to.tables,
+      with.entries * Width * simd<T, Arch>::size, to.depth};
   // Where there is more to build than to look up, fewer rows a tile spread the looking up over more of the building.
   if (tile::together && builder.tiles() * rows * 2 > from.rows * 3)
     lut_rows<rows / 2>(from, builder);
@@ -209,27 +208,29 @@ void lut_vectors(const T* book, std::size_t book_stride, std::size_t codewords, 
 }
 
 /// Only as many vectors as hold columns.
-template <std::size_t Vectors, scalar T, class Arch, class Code>
-BITPQ_FORCE_INLINE void lut_live(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d,
-                                 std::size_t columns, const lut_look_up<T, Code>& from,
+template <std::size_t Vectors, std::size_t Width, scalar T, class Arch, class Code>
+BITPQ_FORCE_INLINE void lut_live(const lut_operands<T>& with, const lut_look_up<T, Code>& from,
                                  const lut_build<T, Code>& to) noexcept {
   if constexpr (Vectors > 1) {
-    if (columns <= (Vectors - 1) * simd<T, Arch>::size) {
-      lut_live<Vectors - 1, T, Arch>(book, book_stride, codewords, d, columns, from, to);
+    if (with.columns <= (Vectors - 1) * simd<T, Arch>::size) {
+      lut_live<Vectors - 1, Width, T, Arch>(with, from, to);
       return;
     }
   }
-  lut_vectors<Vectors, T, Arch>(book, book_stride, codewords, d, from, to);
+  lut_vectors<Vectors, Width, T, Arch>(with, from, to);
 }
 
 }  // namespace detail
 
-/// Looks up and builds, see the two halves; either may be empty (rows or depth 0). Of lut_width columns the first
+/// Looks up and builds, see the two halves; either may be empty (rows or depth 0). Of `width` columns the first
 /// `columns` are wanted. The products of a block are summed in the order of its elements, the blocks in their order.
 template <scalar T, class Arch, class Code>
-void lut_step(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d, std::size_t columns,
-              const lut_look_up<T, Code>& from, const lut_build<T, Code>& to) noexcept {
-  detail::lut_live<register_tile<Arch>::vectors, T, Arch>(book, book_stride, codewords, d, columns, from, to);
+void lut_step(const lut_operands<T>& with, const lut_look_up<T, Code>& from, const lut_build<T, Code>& to) noexcept {
+  constexpr std::size_t wide = register_tile<Arch>::vectors;
+  if (wide == 2 || with.width == 2 * simd<T, Arch>::size)
+    detail::lut_live<2, 2, T, Arch>(with, from, to);
+  else
+    detail::lut_live<wide, wide, T, Arch>(with, from, to);
 }
 
 }  // namespace v1

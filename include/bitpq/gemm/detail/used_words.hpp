@@ -8,6 +8,7 @@
 #include <bitpq/core/aligned_buffer.hpp>
 #include <bitpq/kernel/arguments.hpp>
 
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -43,9 +44,11 @@ class used_words {
       for (std::size_t r = 0; r < format.rows; ++r) named[codes[p * code_stride + r]] = true;
       used += append(words, named);
     }
-    if (!possible || used * 8 > positions * most * 7) {
+    shared_ = !possible || used * 8 > positions * most * 7;
+    if (shared_) {
       words.clear();
       lists_.clear();
+      entries_ = 0;
       named.assign(format.codewords, true);
       append(words, named);
       lists_.resize(positions, lists_.front());
@@ -58,6 +61,16 @@ class used_words {
   [[nodiscard]] const Code* words() const noexcept { return words_.data(); }
   /// Of position p onwards.
   [[nodiscard]] const word_list* lists(std::size_t p) const noexcept { return lists_.data() + p; }
+  /// Whether all positions share the list of all codewords, in which an entry's number is its code.
+  [[nodiscard]] bool shared() const noexcept { return shared_; }
+  /// Entries of a table that holds any of the lists.
+  [[nodiscard]] std::size_t entries() const noexcept { return entries_; }
+  /// The entries that n codes of position p name.
+  void entries_of(std::size_t p, const Code* codes, std::size_t n, Code* entries) const noexcept {
+    std::array<Code, 256> entry_of;
+    for (std::size_t i = 0; i < lists_[p].count; ++i) entry_of[words_[lists_[p].first + i]] = static_cast<Code>(i);
+    for (std::size_t r = 0; r < n; ++r) entries[r] = entry_of[codes[r]];
+  }
   /// Codewords of a list, on average.
   [[nodiscard]] double mean() const noexcept { return mean_; }
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -73,11 +86,14 @@ class used_words {
     const std::size_t count = words.size() - first;
     lists_.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count)});
     while ((words.size() - first) % word_list_group != 0) words.push_back(words.back());
+    entries_ = (std::max)(entries_, words.size() - first);
     return count;
   }
 
   aligned_buffer<Code> words_;
   std::vector<word_list> lists_;
+  std::size_t entries_ = 0;
+  bool shared_ = false;
   double mean_ = 0;
 };
 
