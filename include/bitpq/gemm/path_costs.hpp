@@ -276,10 +276,11 @@ class cost_model {
     const std::size_t tasks = ceil_div(shape_.rows, table_task_rows);
     const double columns = real(vectors(shape_.columns));
     // Two runs of blocks, one being built; the first-level cache is taken to be 32 KB.
-    const double tables = real(2 * table_blocks * format_.codewords * kernels_.lut_width * kernels_.element);
+    const double words = shape_.words > 0 ? shape_.words : expected_words(format_);
+    const double tables = words * real(2 * table_blocks * kernels_.lut_width * kernels_.element);
     double misses = 0;
     for (double size = tables; size > 32768 && misses < 4; size /= 2) ++misses;
-    const double build = columns * costs_.build * stages() * real(format_.codewords * format_.cols * tasks);
+    const double build = columns * costs_.build * stages() * words * real(format_.cols * tasks);
     const double look_up =
         columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);

@@ -16,16 +16,22 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// The codewords that a block position needs, on average, where codes are drawn at random.
-inline double expected_words(const code_format& format) noexcept {
-  const double codewords = static_cast<double>(format.codewords);
-  if (format.codewords > 256) return codewords;  // as used_words has it
-  return codewords * (1 - std::pow(1 - 1 / codewords, static_cast<double>(format.rows)));
+/// Whether lists of `words` codewords on average are worth their memory and the scratch of codes as entries: where
+/// names take a byte, a codeword takes a few multiply-adds, and an eighth of what rows could name is left out.
+inline bool lists_pay(const code_format& format, double words) noexcept {
+  return format.codewords <= 256 && format.block_size >= 4 && format.stages <= 4 &&
+         words * 8 <= 7 * static_cast<double>((std::min)(format.codewords, format.rows));
 }
 
-/// A list of codewords for each position of a matrix, ascending. Positions share one list of all codewords where own
-/// ones are not worth their memory: where they leave out less than an eighth of what rows could name, and where a
-/// codeword's name takes two bytes.
+/// used_words::mean of codes drawn at random.
+inline double expected_words(const code_format& format) noexcept {
+  const double codewords = static_cast<double>(format.codewords);
+  const double words = codewords * (1 - std::pow(1 - 1 / codewords, static_cast<double>(format.rows)));
+  return lists_pay(format, words) ? words : codewords;
+}
+
+/// A list of codewords for each position of a matrix, ascending; positions share one list of all codewords where own
+/// ones do not pay.
 template <class Code>
 class used_words {
  public:
@@ -33,7 +39,7 @@ class used_words {
 
   /// Of codes as kernels read them, [position][row]. O(codes + positions x codewords).
   used_words(const code_format& format, const Code* codes, std::size_t code_stride) {
-    const std::size_t positions = format.row_codes(), most = (std::min)(format.codewords, format.rows);
+    const std::size_t positions = format.row_codes();
     const bool possible = sizeof(Code) == 1 && positions <= (std::size_t{1} << 24);  // names then count to 2^32
     std::vector<Code> words;
     std::vector<bool> named;
@@ -44,7 +50,8 @@ class used_words {
       for (std::size_t r = 0; r < format.rows; ++r) named[codes[p * code_stride + r]] = true;
       used += append(words, named);
     }
-    shared_ = !possible || used * 8 > positions * most * 7;
+    mean_ = static_cast<double>(used) / static_cast<double>(positions);
+    shared_ = !possible || !lists_pay(format, mean_);
     if (shared_) {
       words.clear();
       lists_.clear();
@@ -52,10 +59,9 @@ class used_words {
       named.assign(format.codewords, true);
       append(words, named);
       lists_.resize(positions, lists_.front());
-      used = positions * format.codewords;
+      mean_ = static_cast<double>(format.codewords);
     }
     words_ = aligned_buffer<Code>(std::span<const Code>(words));
-    mean_ = static_cast<double>(used) / static_cast<double>(positions);
   }
 
   [[nodiscard]] const Code* words() const noexcept { return words_.data(); }
@@ -93,7 +99,7 @@ class used_words {
   aligned_buffer<Code> words_;
   std::vector<word_list> lists_;
   std::size_t entries_ = 0;
-  bool shared_ = false;
+  bool shared_ = true;
   double mean_ = 0;
 };
 

@@ -143,18 +143,19 @@ class tabulated_weights {
   [[nodiscard]] std::size_t table_size() const noexcept { return w_->words_at_most() * width(); }
 
  private:
-  static constexpr std::size_t depth_target = 512;
+  static constexpr std::size_t depth_target = 512, run_bytes = std::size_t{1} << 18;
 
   /// Columns of a table. A step of building a wide one loads half as much per multiply-add as it does of a narrow one,
-  /// which leaves loads for looking up; a narrow one is for many rows, whose sums are loaded less often if the tables
-  /// of more blocks fit.
+  /// which leaves loads for looking up; a narrow one is for many rows or many codewords: their sums are loaded less
+  /// often if the tables of more blocks fit.
   [[nodiscard]] std::size_t width() const noexcept {
     const double build = w_->words_per_block() * static_cast<double>(w_->format().block_size);
-    return 4 * static_cast<double>(w_->rows()) > build ? panel() : kernels().lut_width;
+    const bool fit = 4 * w_->words_at_most() * kernels().lut_width * sizeof(T) <= run_bytes;
+    return fit && 4 * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
   }
-  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB.
+  /// Blocks whose tables are built while the tables of as many are read: both together take about twice run_bytes.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
-    const std::size_t bytes = table_size() * sizeof(T), fitting = (std::size_t{1} << 18) / bytes;
+    const std::size_t bytes = table_size() * sizeof(T), fitting = run_bytes / bytes;
     const bool many_rows = w_->rows() >= 8 * w_->format().codewords;
     const std::size_t wanted = bytes <= 4096 && many_rows ? small_table_blocks : table_blocks;
     return std::clamp(fitting, std::size_t{1}, wanted);
@@ -164,7 +165,9 @@ class tabulated_weights {
     return round_up((std::min)(w_->rows(), max_rows()), buffer_alignment);
   }
   [[nodiscard]] std::size_t entries_size() const noexcept {
-    return w_->template used<std::uint8_t>().shared() ? 0 : ceil_div(entries_stride() * w_->format().stages * max_depth() / w_->format().block_size, sizeof(T));
+    return w_->template used<std::uint8_t>().shared()
+               ? 0
+               : ceil_div(entries_stride() * w_->format().stages * max_depth() / w_->format().block_size, sizeof(T));
   }
 
   /// Codes as they are, or where tables hold only codewords in use, the entries that they name.
