@@ -66,7 +66,7 @@ TEST_CASE("a long matrix looks up in several runs") {
 }
 
 TEST_CASE("groups look up in tables of the codewords that any of them uses") {
-  const bitpq::layer_geometry g = bitpq::layer_geometry::conv2d(32, 64, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 2});
+  const bitpq::layer_geometry g = bitpq::layer_geometry::conv2d(64, 32, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 2});
   const prepacked_matrix<float> w(skewed<float>({g.rows(), g.cols(), 9, 256, 1}, 40));
   const std::vector<float> x = random_integers<float>(32 * 9 * 9, 4);
   std::vector<float> direct(64 * 5 * 5), looked_up(direct.size());
@@ -89,7 +89,8 @@ TEST_CASE("a matrix knows how many codewords its blocks use") {
     for (std::size_t r = 0; r < format.rows; ++r) words.insert(w.code(r, j));
     names += words.size();
   }
-  CHECK(prepacked_matrix<float>(w).words_per_block() * static_cast<double>(format.blocks()) == names);
+  CHECK(prepacked_matrix<float>(w).words_per_block() * static_cast<double>(format.blocks()) ==
+        static_cast<double>(names));
   // Lists of all, or of nearly all that rows can name, are not kept, nor are those of long names.
   CHECK(used({1000, 64, 8, 16, 1}, 16) == 16);
   CHECK(used({100, 64, 8, 300, 1}, 1) == 300);
