@@ -144,9 +144,10 @@ void lut_step(benchmark::State& state, const table& kernels) {
   std::vector<float> sums(data.rows * kernels.lut_width), next(ready.size());
   for (auto _ : state) {
     data.with_codes([&]<class Code>(const auto& on, const Code* codes) {
-      on.lut_step(data.w.book(0), data.d, 256, data.d, kernels.lut_width,
+      const auto& used = data.w.used<Code>();
+      on.lut_step({data.w.book(0), data.d, data.d, 256, kernels.lut_width, kernels.lut_width},
                   {ready.data(), codes, data.w.code_stride(), sums.data(), kernels.lut_width, data.rows, blocks, true},
-                  {x.data(), kernels.lut_width, next.data(), blocks * data.d});
+                  {x.data(), kernels.lut_width, next.data(), blocks * data.d, used.words(), used.lists(0)});
     });
     benchmark::ClobberMemory();
   }

@@ -5,6 +5,7 @@
 
 #include <bitpq/codec/code_format.hpp>
 #include <bitpq/gemm/detail/task_sizes.hpp>
+#include <bitpq/gemm/detail/used_words.hpp>
 #include <bitpq/gemm/path.hpp>
 #include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/arguments.hpp>
@@ -27,6 +28,7 @@ struct product_shape {
       winograd_tiles{};    ///< of 2 x 2 and of 4 x 4 of all outputs; 0 where Winograd's filtering does not apply
   bool depthwise = false;  ///< one input channel per group
   std::size_t stride = 1;  ///< of a convolution whose outputs have tiles
+  double words = 0;        ///< codewords that a block position uses, on average; 0: as random codes would
 };
 
 /// The kernels as far as costs go.
@@ -106,8 +108,8 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .single = 0.84,
           .pack = 5.1,
           .store = 8.8,
-          .build = 0.57,
-          .look_up = 1.1,
+          .build = 0.68,
+          .look_up = 1.3,
           .distant = 0.17,
           .hidden = 0,
           .transform_in = {40, 300, 180, 1100},
@@ -276,13 +278,19 @@ class cost_model {
     const std::size_t tasks = ceil_div(shape_.rows, table_task_rows);
     const double columns = real(vectors(shape_.columns));
     // Two runs of blocks, one being built; the first-level cache is taken to be 32 KB.
-    const double tables = real(2 * table_blocks * format_.codewords * kernels_.lut_width * kernels_.element);
+    const double words = shape_.words > 0 ? shape_.words : expected_words(format_);
+    const double tables = words * real(2 * table_blocks * kernels_.lut_width * kernels_.element);
     double misses = 0;
     for (double size = tables; size > 32768 && misses < 4; size /= 2) ++misses;
-    const double build = columns * costs_.build * stages() * real(format_.codewords * format_.cols * tasks);
+    const double build = columns * costs_.build * stages() * words * real(format_.cols * tasks);
     const double look_up =
         columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
-    return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + move(tasks);
+    // Each task of some columns finds out which entries codes name: about 1.5 cycles per code and per codeword in use.
+    const bool listed = words < real(format_.codewords);
+    const double naming = listed ? 1.5 * (real(shape_.rows) + words * real(tasks)) * real(format_.row_codes()) *
+                                       real(ceil_div(shape_.columns, 8 * kernels_.lanes))
+                                 : 0;
+    return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + naming + move(tasks);
   }
   [[nodiscard]] double winograd(std::size_t tile) const noexcept {
     const std::size_t tiles = shape_.winograd_tiles[tile / 4], channels = format_.cols / 9;

@@ -153,7 +153,7 @@ template <scalar T>
   return {kernels.target,
           kernels.lanes,
           kernels.panel,
-          kernels.lut_width,
+          2 * kernels.lanes,
           sizeof(T),
           kernels.lookup.exact_codewords,
           kernels.lookup.lut16_codewords,
@@ -164,7 +164,9 @@ template <scalar T>
 template <scalar T>
 [[nodiscard]] gemm_plan plan_gemm(const prepacked_matrix<T>& w, std::size_t columns,
                                   gemm_path forced = gemm_path::automatic) {
-  return make_plan(w.format(), {1, w.rows(), columns}, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
+  product_shape shape{1, w.rows(), columns};
+  shape.words = w.words_per_block();
+  return make_plan(w.format(), shape, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
 }
 
 /// The tiles of an output, as a convolution's output.
@@ -194,8 +196,9 @@ template <scalar T>
 template <scalar T>
 [[nodiscard]] gemm_plan plan_conv2d(const prepacked_matrix<T>& w, const layer_geometry& g, std::size_t batch,
                                     extent2 image, gemm_path forced = gemm_path::automatic) {
-  return make_plan(w.format(), shape_of(g, w.format(), batch, image), shape_of(w.kernels()), w.allowed(), w.costs(),
-                   forced);
+  product_shape shape = shape_of(g, w.format(), batch, image);
+  shape.words = w.words_per_block();
+  return make_plan(w.format(), shape, shape_of(w.kernels()), w.allowed(), w.costs(), forced);
 }
 
 }  // namespace v1

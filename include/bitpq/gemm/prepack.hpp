@@ -8,6 +8,7 @@
 #include <bitpq/codec/pq_matrix.hpp>
 #include <bitpq/core/aligned_buffer.hpp>
 #include <bitpq/gemm/detail/int8_book.hpp>
+#include <bitpq/gemm/detail/used_words.hpp>
 #include <bitpq/gemm/path_costs.hpp>
 #include <bitpq/gemm/precision.hpp>
 #include <bitpq/kernel/dispatch.hpp>
@@ -38,9 +39,9 @@ class prepacked_matrix {
     if (code_stride_ % 512 == 0) code_stride_ += buffer_alignment;
     split_books(w);
     if (format_.codewords <= 256)
-      codes8_ = transposed<std::uint8_t>(w);
+      pack(w, codes8_, used8_);
     else
-      codes16_ = transposed<std::uint16_t>(w);
+      pack(w, codes16_, used16_);
     if constexpr (std::same_as<T, float>)
       if (allowed == precision::int8 && cols() > 0 && cols() * format_.stages <= max_int8_cols)
         int8_ = detail::int8_book(w, kernels.int8);
@@ -76,8 +77,22 @@ class prepacked_matrix {
   [[nodiscard]] const detail::int8_book& int8() const noexcept { return int8_; }
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes8_.size() + codes16_.size() * 2 + int8_.bytes() +
+    return codes8_.size() + codes16_.size() * 2 + used8_.bytes() + used16_.bytes() + int8_.bytes() +
            (books_.size() + narrow_books_.size() + words_.size() + scales_.size()) * sizeof(T);
+  }
+
+  /// Which codewords each block position uses, for the width of code that is held.
+  template <class Code>
+  [[nodiscard]] const detail::used_words<Code>& used() const noexcept {
+    if constexpr (sizeof(Code) == 1)
+      return used8_;
+    else
+      return used16_;
+  }
+  /// How many those are, on average, and entries of a table that holds those of any position.
+  [[nodiscard]] double words_per_block() const noexcept { return codes8_.empty() ? used16_.mean() : used8_.mean(); }
+  [[nodiscard]] std::size_t words_at_most() const noexcept {
+    return codes8_.empty() ? used16_.entries() : used8_.entries();
   }
 
   /// Calls f(codes of row r onwards) with the width of code that is held. `position` is that of block and stage, see
@@ -109,14 +124,14 @@ class prepacked_matrix {
   }
 
   template <class Code>
-  aligned_buffer<Code> transposed(const pq_matrix<T>& w) const {
-    aligned_buffer<Code> codes(format_.row_codes() * code_stride_);
+  void pack(const pq_matrix<T>& w, aligned_buffer<Code>& codes, detail::used_words<Code>& used) {
+    codes = aligned_buffer<Code>(format_.row_codes() * code_stride_);
     std::vector<Code> row(format_.row_codes());
     for (std::size_t r = 0; r < format_.rows; ++r) {
       w.codes().unpack(r * row.size(), std::span<Code>(row));
       for (std::size_t p = 0; p < row.size(); ++p) codes[p * code_stride_ + r] = row[p];
     }
-    return codes;
+    used = detail::used_words<Code>(format_, codes.data(), code_stride_);
   }
 
   const kernel_table<T>* kernels_ = nullptr;
@@ -128,6 +143,8 @@ class prepacked_matrix {
   aligned_buffer<T> books_, narrow_books_, words_, scales_;
   aligned_buffer<std::uint8_t> codes8_;
   aligned_buffer<std::uint16_t> codes16_;
+  detail::used_words<std::uint8_t> used8_;
+  detail::used_words<std::uint16_t> used16_;
   detail::int8_book int8_;
 };
 

@@ -8,25 +8,43 @@
 namespace bitpq {
 inline namespace v1 {
 
+/// What tables are built from, and how they lie: a table is `entries` entries of `width` columns, two vectors or
+/// lut_width; of its columns `columns` are live.
+template <scalar T>
+struct lut_operands {
+  const T* book;
+  std::size_t book_stride, d, entries, width, columns;
+};
+
 /// Look up: sums[r * ld] (+)= sum over j < blocks of tables[j][codes[j * code_stride + r]], r < rows.
 template <scalar T, class Code>
 struct lut_look_up {
-  const T* tables;  ///< blocks x codewords x lut_width
-  const Code* codes;
+  const T* tables;    ///< blocks x entries x width
+  const Code* codes;  ///< which entry
   std::size_t code_stride;
-  T* sums;  ///< rows x lut_width
+  T* sums;  ///< rows x width
   std::size_t ld;
   std::size_t rows, blocks;
   bool accumulate;  ///< else sums are written only
 };
 
-/// Build: tables[j][k] = book[k] * inputs[j * d .. (j + 1) * d), the last block cut off by the depth.
-template <scalar T>
+/// A run of codewords' names in an array of them. Lists are padded to groups with their last codeword, so that tiles
+/// of up to so many codewords need no smaller ones at the end.
+struct word_list {
+  std::uint32_t first, count;
+};
+inline constexpr std::size_t word_list_group = 8;
+
+/// Build: tables[j][i] = book[k] * inputs[j * d .. (j + 1) * d) with k codeword i of list j, the last block cut off by
+/// the depth.
+template <scalar T, class Code>
 struct lut_build {
-  const T* inputs;  ///< depth x lut_width, packed
+  const T* inputs;  ///< depth x width, packed
   std::size_t ld;
-  T* tables;  ///< blocks x codewords x lut_width
+  T* tables;  ///< blocks x entries x width
   std::size_t depth;
+  const Code* words;
+  const word_list* lists;  ///< one per block
 };
 
 /// Elements that copy_runs may touch beyond a run: a vector of the narrowest.

@@ -13,25 +13,17 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Rows and codewords of a tile, two vectors of sums each, and whether both fit the registers together; else rows and
-/// codewords take turns.
-template <class Arch>
+/// Rows and codewords of a tile of so many vectors of sums: up to eight vectors look up; with four a step of building
+/// loads half a vector or broadcast per multiply-add, which leaves loads for looking up. Sixteen registers do not hold
+/// both kinds of tile (8 + 8 + 2 + 1): there rows and codewords take turns.
+template <class Arch, std::size_t Vectors>
 struct lut_tile {
-  static constexpr std::size_t rows = 4, words = 4;
-  static constexpr bool together = false;  // 8 + 8 + 2 + 1 of 16 registers
+  static constexpr std::size_t rows = 8 / Vectors, words = Vectors == 1 ? 8 : 4;
+  static constexpr bool together = register_tile<Arch>::vectors == 4;
 };
-template <>
-struct lut_tile<arch_of<isa::avx512>::type> {
-  static constexpr std::size_t rows = 4, words = 4;
-  static constexpr bool together = true;
-};
-template <>
-struct lut_tile<avx512vnni_arch> : lut_tile<arch_of<isa::avx512>::type> {};
-template <>
-struct lut_tile<arch_of<isa::neon64>::type> : lut_tile<arch_of<isa::avx512>::type> {};
 
-/// Rows that look up, a block a step.
-template <scalar T, class Arch, class Code, std::size_t Rows, std::size_t Vectors>
+/// Rows that look up, a block a step, in entries of Width vectors of which the first Vectors are live.
+template <scalar T, class Arch, class Code, std::size_t Rows, std::size_t Vectors, std::size_t Width>
 class look_up_rows {
  public:
   BITPQ_FORCE_INLINE look_up_rows(const lut_look_up<T, Code>& from, std::size_t table_size, std::size_t row) noexcept
@@ -52,7 +44,7 @@ class look_up_rows {
   BITPQ_FORCE_INLINE void step() noexcept {
     BITPQ_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
-      const T* const entry = table_ + static_cast<std::size_t>(codes_[r]) * lut_width<T, Arch>;
+      const T* const entry = table_ + static_cast<std::size_t>(codes_[r]) * (Width * s::size);
       BITPQ_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) sum_[r][v] = s::add(sum_[r][v], s::load(entry + v * s::size));
     }
@@ -79,13 +71,15 @@ class look_up_rows {
 };
 
 /// Codewords that are multiplied with a block of the input, an element a step.
-template <scalar T, class Arch, std::size_t Words, std::size_t Vectors>
+template <scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors>
 class build_words {
  public:
-  BITPQ_FORCE_INLINE build_words(const T* words, std::size_t stride, const T* x, std::size_t ldx) noexcept
-      : words_(words), stride_(stride), x_(x), ldx_(ldx) {
+  BITPQ_FORCE_INLINE build_words(const T* book, std::size_t stride, const Code* names, const T* x,
+                                 std::size_t ldx) noexcept
+      : x_(x), ldx_(ldx) {
     BITPQ_UNROLL
     for (std::size_t w = 0; w < Words; ++w) {
+      words_[w] = book + static_cast<std::size_t>(names[w]) * stride;
       BITPQ_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) sum_[w][v] = s::set(T{0});
     }
@@ -96,85 +90,85 @@ class build_words {
     for (std::size_t v = 0; v < Vectors; ++v) right[v] = s::load(x_ + v * s::size);
     BITPQ_UNROLL
     for (std::size_t w = 0; w < Words; ++w) {
-      const typename s::vec value = s::set(words_[w * stride_]);
+      const typename s::vec value = s::set(words_[w][element_]);
       BITPQ_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) sum_[w][v] = s::fma(value, right[v], sum_[w][v]);
     }
-    ++words_;
+    ++element_;
     x_ += ldx_;
   }
-  BITPQ_FORCE_INLINE void finish(T* table) const noexcept {
+  /// To consecutive entries.
+  template <std::size_t Width>
+  BITPQ_FORCE_INLINE void finish(T* entries) const noexcept {
     BITPQ_UNROLL
     for (std::size_t w = 0; w < Words; ++w) {
       BITPQ_UNROLL
-      for (std::size_t v = 0; v < Vectors; ++v) s::store(table + w * lut_width<T, Arch> + v * s::size, sum_[w][v]);
+      for (std::size_t v = 0; v < Vectors; ++v) s::store(entries + (w * Width + v) * s::size, sum_[w][v]);
     }
   }
 
  private:
   using s = simd<T, Arch>;
-  const T* words_;
-  std::size_t stride_;
+  const T* words_[Words];
+  std::size_t element_ = 0;
   const T* x_;
   std::size_t ldx_;
   typename s::vec sum_[Words][Vectors];
 };
 
 /// Tables that are being built, tile by tile.
-template <scalar T, class Arch, std::size_t Words, std::size_t Vectors>
+template <scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors, std::size_t Width>
 struct lut_builder {
+  static_assert(word_list_group % Words == 0, "a list is whole tiles");
+
   const T* book;
-  std::size_t book_stride, codewords, d;
+  std::size_t book_stride, d;
+  const Code* words;
+  const word_list* list;  ///< of this block
   const T* x;
   std::size_t ldx;
   T* table;
+  std::size_t table_size;
   std::size_t depth;     ///< still to build, this block's included
-  std::size_t word = 0;  ///< next codeword of this block
+  std::size_t word = 0;  ///< next of this block's list
 
   [[nodiscard]] BITPQ_FORCE_INLINE std::size_t tiles() const noexcept {
-    return (depth + d - 1) / d * ((codewords + Words - 1) / Words);
+    std::size_t count = 0;
+    for (std::size_t j = 0; j * d < depth; ++j) count += (list[j].count + Words - 1) / Words;
+    return count;
   }
-  [[nodiscard]] BITPQ_FORCE_INLINE bool whole_tile() const noexcept { return word + Words <= codewords; }
   [[nodiscard]] BITPQ_FORCE_INLINE std::size_t width() const noexcept { return depth < d ? depth : d; }
-  [[nodiscard]] BITPQ_FORCE_INLINE T* entry() const noexcept { return table + word * lut_width<T, Arch>; }
-  template <std::size_t Count>
-  [[nodiscard]] BITPQ_FORCE_INLINE build_words<T, Arch, Count, Vectors> next() const noexcept {
-    return {book + word * book_stride, book_stride, x, ldx};
+  [[nodiscard]] BITPQ_FORCE_INLINE build_words<T, Arch, Code, Words, Vectors> next() const noexcept {
+    return {book, book_stride, words + list->first + word, x, ldx};
   }
-  template <std::size_t Count>
-  BITPQ_FORCE_INLINE void build() noexcept {
-    build_words<T, Arch, Count, Vectors> words = next<Count>();
-    for (std::size_t k = width(); k > 0; --k) words.step();
-    words.finish(entry());
-    word += Count;
-  }
-  /// To the next block where this one is done.
-  BITPQ_FORCE_INLINE void proceed() noexcept {
-    if (word < codewords) return;
+  /// Stores a tile and goes to the next one, in the next block where this one is done.
+  BITPQ_FORCE_INLINE void finish(const build_words<T, Arch, Code, Words, Vectors>& tile) noexcept {
+    tile.template finish<Width>(table + word * (Width * simd<T, Arch>::size));
+    word += Words;
+    if (word < list->count) return;
     depth -= width();
     word = 0;
+    ++list;
     x += d * ldx;
-    table += codewords * lut_width<T, Arch>;
+    table += table_size;
   }
   BITPQ_FORCE_INLINE void tile() noexcept {
-    if (whole_tile())
-      build<Words>();
-    else
-      while (word < codewords) build<1>();
-    proceed();
+    build_words<T, Arch, Code, Words, Vectors> tile = next();
+    for (std::size_t k = width(); k > 0; --k) tile.step();
+    finish(tile);
   }
 };
 
-template <std::size_t Rows, scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors>
-void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Words, Vectors> builder) noexcept {
-  const std::size_t table_size = builder.codewords * lut_width<T, Arch>, blocks = from.blocks;
+template <std::size_t Rows, scalar T, class Arch, class Code, std::size_t Words, std::size_t Vectors, std::size_t Width>
+void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Code, Words, Vectors, Width> builder) noexcept {
+  const std::size_t table_size = builder.table_size, blocks = from.blocks;
   const std::size_t steps = (from.rows + Rows - 1) / Rows, tiles = builder.tiles();
   std::size_t r = 0, due = 0, built = 0;
   for (; r + Rows <= from.rows; r += Rows) {
-    look_up_rows<T, Arch, Code, Rows, Vectors> rows(from, table_size, r);
+    look_up_rows<T, Arch, Code, Rows, Vectors, Width> rows(from, table_size, r);
     due += tiles;
-    if (lut_tile<Arch>::together && due >= steps && builder.whole_tile()) {
-      build_words<T, Arch, Words, Vectors> words = builder.template next<Words>();
+    if (lut_tile<Arch, Vectors>::together && due >= steps) {
+      build_words<T, Arch, Code, Words, Vectors> words = builder.next();
       const std::size_t width = builder.width(), both = blocks < width ? blocks : width;
       for (std::size_t i = 0; i < both; ++i) {
         words.step();
@@ -182,9 +176,7 @@ void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Words, Vect
       }
       for (std::size_t i = both; i < width; ++i) words.step();
       for (std::size_t i = both; i < blocks; ++i) rows.step();
-      words.finish(builder.entry());
-      builder.word += Words;
-      builder.proceed();
+      builder.finish(words);
       due -= steps;
       ++built;
     } else {
@@ -194,37 +186,51 @@ void lut_rows(const lut_look_up<T, Code>& from, lut_builder<T, Arch, Words, Vect
     for (; due >= steps; due -= steps, ++built) builder.tile();  // an even share of the tiles
   }
   for (; r < from.rows; ++r) {
-    look_up_rows<T, Arch, Code, 1, Vectors> row(from, table_size, r);
+    look_up_rows<T, Arch, Code, 1, Vectors, Width> row(from, table_size, r);
     for (std::size_t i = 0; i < blocks; ++i) row.step();
     row.finish();
   }
   for (; built < tiles; ++built) builder.tile();
 }
 
-template <std::size_t Vectors, scalar T, class Arch, class Code>
-void lut_vectors(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d,
-                 const lut_look_up<T, Code>& from, const lut_build<T>& to) noexcept {
-  constexpr std::size_t rows = lut_tile<Arch>::rows * 2 / Vectors, words = lut_tile<Arch>::words * 2 / Vectors;
-  const lut_builder<T, Arch, words, Vectors> builder{book,      book_stride, codewords, d,
-                                                     to.inputs, to.ld,       to.tables, to.depth};
+template <std::size_t Vectors, std::size_t Width, scalar T, class Arch, class Code>
+void lut_vectors(const lut_operands<T>& with, const lut_look_up<T, Code>& from, const lut_build<T, Code>& to) noexcept {
+  using tile = lut_tile<Arch, Vectors>;
+  constexpr std::size_t rows = tile::rows;
+  const lut_builder<T, Arch, Code, tile::words, Vectors, Width> builder{
+      with.book, with.book_stride, with.d, to.words, to.lists, to.inputs, to.ld, to.tables,
+      with.entries * Width * simd<T, Arch>::size, to.depth};
   // Where there is more to build than to look up, fewer rows a tile spread the looking up over more of the building.
-  if (lut_tile<Arch>::together && builder.tiles() * rows * 2 > from.rows * 3)
+  if (tile::together && builder.tiles() * rows * 2 > from.rows * 3)
     lut_rows<rows / 2>(from, builder);
   else
     lut_rows<rows>(from, builder);
 }
 
+/// Only as many vectors as hold columns.
+template <std::size_t Vectors, std::size_t Width, scalar T, class Arch, class Code>
+BITPQ_FORCE_INLINE void lut_live(const lut_operands<T>& with, const lut_look_up<T, Code>& from,
+                                 const lut_build<T, Code>& to) noexcept {
+  if constexpr (Vectors > 1) {
+    if (with.columns <= (Vectors - 1) * simd<T, Arch>::size) {
+      lut_live<Vectors - 1, Width, T, Arch>(with, from, to);
+      return;
+    }
+  }
+  lut_vectors<Vectors, Width, T, Arch>(with, from, to);
+}
+
 }  // namespace detail
 
-/// Looks up and builds, see the two halves; either may be empty (rows or depth 0). Of lut_width columns the first
+/// Looks up and builds, see the two halves; either may be empty (rows or depth 0). Of `width` columns the first
 /// `columns` are wanted. The products of a block are summed in the order of its elements, the blocks in their order.
 template <scalar T, class Arch, class Code>
-void lut_step(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d, std::size_t columns,
-              const lut_look_up<T, Code>& from, const lut_build<T>& to) noexcept {
-  if (columns <= simd<T, Arch>::size)
-    detail::lut_vectors<1, T, Arch>(book, book_stride, codewords, d, from, to);
+void lut_step(const lut_operands<T>& with, const lut_look_up<T, Code>& from, const lut_build<T, Code>& to) noexcept {
+  constexpr std::size_t wide = register_tile<Arch>::vectors;
+  if (wide == 2 || with.width == 2 * simd<T, Arch>::size)
+    detail::lut_live<2, 2, T, Arch>(with, from, to);
   else
-    detail::lut_vectors<2, T, Arch>(book, book_stride, codewords, d, from, to);
+    detail::lut_live<wide, wide, T, Arch>(with, from, to);
 }
 
 }  // namespace v1

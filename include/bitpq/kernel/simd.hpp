@@ -223,9 +223,9 @@ struct register_tile<arch_of<isa::neon64>::type> {
 template <scalar T, class Arch>
 inline constexpr std::size_t panel_width = register_tile<Arch>::vectors* simd<T, Arch>::size;
 
-/// Columns of a look-up table: two vectors let one code serve two loads, and keep the table small.
+/// Columns of a look-up table: those of a panel, so that building loads little of the input per multiply-add.
 template <scalar T, class Arch>
-inline constexpr std::size_t lut_width = 2 * simd<T, Arch>::size;
+inline constexpr std::size_t lut_width = panel_width<T, Arch>;
 
 }  // namespace v1
 }  // namespace bitpq

@@ -30,8 +30,8 @@ struct code_kernels {
   void (*code_panel)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* b,
                      std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns,
                      std::size_t depth, std::size_t d, bool accumulate) noexcept;
-  void (*lut_step)(const T* book, std::size_t book_stride, std::size_t codewords, std::size_t d, std::size_t columns,
-                   const lut_look_up<T, Code>& from, const lut_build<T>& to) noexcept;
+  void (*lut_step)(const lut_operands<T>& with, const lut_look_up<T, Code>& from,
+                   const lut_build<T, Code>& to) noexcept;
   void (*dot_rows)(const dot_operands<T, Code>& operands, T* y, std::size_t y_stride, std::size_t rows,
                    std::size_t blocks, std::size_t columns) noexcept;
 };
@@ -104,7 +104,7 @@ struct kernel_table {
   isa target;
   std::size_t lanes;      ///< elements of a vector; padded sizes are multiples of it
   std::size_t panel;      ///< columns of a packed panel
-  std::size_t lut_width;  ///< columns of a panel that is multiplied by tables
+  std::size_t lut_width;  ///< columns of a table, the most
   bool quick_lane_sums;   ///< add_block_gradient adds up the lanes of four rows' sums at once
 
   void (*gemm_panel)(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,

@@ -6,6 +6,7 @@
 #include <bitpq/gemm/plan.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <locale>
 
 using bitpq::code_format;
@@ -81,6 +82,21 @@ TEST_CASE("a layer's precision decides what its plans may choose") {
   const code_format format{4096, 4096, 8, 256, 1};
   CHECK(plan(format, {1, 4096, 1}).path == gemm_path::gemv_lut);
   CHECK(plan(format, {1, 4096, 1}, gemm_path::automatic, precision::lut16).path == gemm_path::lut16);
+}
+
+TEST_CASE("look-ups are worth it where blocks use few codewords") {
+  const code_format format{256, 1024, 8, 256, 1};
+  product_shape shape{1, 256, 196};
+  const auto cost = [&](double words) {
+    shape.words = words;
+    return path_cost(gemm_path::lut, format, shape, wide, path_costs_of(wide.target));
+  };
+  shape.words = 110;
+  CHECK(plan(format, shape).path == gemm_path::lut);
+  shape.words = 250;
+  CHECK(plan(format, shape).path == gemm_path::decode);
+  CHECK(cost(110) < cost(162));
+  CHECK(std::abs(cost(0) / cost(256 * (1 - std::exp(-1.0))) - 1) < 1e-2);  // random codes
 }
 
 TEST_CASE("every stage is counted, and what they share is counted once") {

@@ -141,29 +141,58 @@ void check_dot(const kernel_table<T>& k, std::size_t rows, std::size_t blocks, s
   REQUIRE(y == want);
 }
 
+/// Lists of the codewords of each block: all, or every third but for one.
+template <class Code>
+struct listed_words {
+  std::vector<Code> names;
+  std::vector<bitpq::word_list> lists;
+  std::size_t entries = 0;
+
+  listed_words(std::size_t blocks, std::size_t words, bool all) {
+    for (std::size_t j = 0; j < blocks; ++j) {
+      const std::size_t first = names.size();
+      for (std::size_t k = 0; k < words; ++k)
+        if (all || k % 3 == j % 3 || k + 1 == words) names.push_back(static_cast<Code>(k));
+      lists.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(names.size() - first)});
+      names.resize(first + bitpq::round_up(lists.back().count, bitpq::word_list_group), names.back());
+      entries = (std::max)(entries, names.size() - first);
+    }
+  }
+};
+
 /// One step builds the tables of `w` while it looks up in tables of other blocks; the next step looks up in them.
 template <class T, class Code>
 void check_lut(const kernel_table<T>& k, std::size_t rows, std::size_t columns, std::size_t blocks, std::size_t d,
-               std::size_t words) {
+               std::size_t words, bool all = true) {
   const coded<T, Code> w(rows, blocks, d, words, d / 2);
-  const std::size_t ldx = k.lut_width + 3, table = words * k.lut_width;
+  const listed_words<Code> listed(blocks, words, all);
+  std::vector<Code> entries(w.codes.size());  // of the codewords' tables: any of a block's list
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    entries[i] = static_cast<Code>(w.codes[i] % listed.lists[i / w.code_stride].count);
+  const auto weight = [&](std::size_t r, std::size_t i) {
+    const std::size_t j = i / d;
+    return w.book[listed.names[listed.lists[j].first + entries[j * w.code_stride + r]] * w.stride + i % d];
+  };
+  const std::size_t narrow = 2 * k.lanes, width = columns <= narrow && rows % 2 == 1 ? narrow : k.lut_width;
+  const std::size_t ldx = width + 3, table = listed.entries * width;
   const std::vector<T> x = random_integers<T>(w.depth * ldx, 6), older = random_integers<T>(2 * table, 7);
-  const std::vector<Code> older_codes = random_codes<Code>(2 * w.code_stride, words, words);
-  panel_sums<T> sums(k.lut_width + 1, rows, columns);
+  const std::vector<Code> older_codes = random_codes<Code>(2 * w.code_stride, listed.entries, words);
+  panel_sums<T> sums(width + 1, rows, columns);
   sums.expect(false, [&](std::size_t r, std::size_t j) {
     T sum = 0;
-    for (std::size_t t = 0; t < 2; ++t) sum += older[t * table + older_codes[t * w.code_stride + r] * k.lut_width + j];
-    for (std::size_t i = 0; i < w.depth; ++i) sum += w.weight(r, i) * x[i * ldx + j];
+    for (std::size_t t = 0; t < 2; ++t) sum += older[t * table + older_codes[t * w.code_stride + r] * width + j];
+    for (std::size_t i = 0; i < w.depth; ++i) sum += weight(r, i) * x[i * ldx + j];
     return sum;
   });
   std::vector<T> tables(blocks * table + 32, guard<T>);
   const auto step = [&](const bitpq::lut_look_up<T, Code>& from, std::size_t depth) {
-    k.template on<Code>().lut_step(w.book.data(), w.stride, words, d, columns, from,
-                                   {x.data(), ldx, tables.data(), depth});
+    k.template on<Code>().lut_step({w.book.data(), w.stride, d, listed.entries, width, columns}, from,
+                                   {x.data(), ldx, tables.data(), depth, listed.names.data(), listed.lists.data()});
   };
   step({older.data(), older_codes.data(), w.code_stride, sums.c.data(), sums.ld, rows, 2, false}, w.depth);
-  step({tables.data(), w.codes.data(), w.code_stride, sums.c.data(), sums.ld, rows, blocks, true}, 0);
-  INFO(rows << " rows, " << columns << " columns, " << blocks << " blocks of " << d << ", " << words << " codewords");
+  step({tables.data(), entries.data(), w.code_stride, sums.c.data(), sums.ld, rows, blocks, true}, 0);
+  INFO(rows << " rows, " << columns << " columns of " << width << ", " << blocks << " blocks of " << d << ", " << words
+            << (all ? " codewords" : " codewords in parts"));
   REQUIRE(untouched(tables, blocks * table));
   REQUIRE(same_columns(k, sums.c, sums.want, sums.ld, rows, columns));
 }
@@ -209,16 +238,18 @@ TEMPLATE_TEST_CASE("dot_rows multiplies codewords with one or two vectors", "", 
 
 TEMPLATE_TEST_CASE("lut_step looks up in some tables while it builds others", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
-    CHECK(k.lut_width == 2 * k.lanes);
+    CHECK((k.lut_width == 2 * k.lanes || k.lut_width == 4 * k.lanes));
     for (const std::size_t words : {1U, 4U, 17U, 256U})
       for (const std::size_t d : {1U, 3U, 8U, 9U})
         for (const std::size_t blocks : {1U, 2U, 8U})
           for (const std::size_t rows : {1U, 2U, 4U, 7U, 33U}) {
             check_lut<TestType, std::uint8_t>(k, rows, k.lut_width, blocks, d, words);
-            check_lut<TestType, std::uint16_t>(k, rows, k.lanes, blocks, d, words);
+            check_lut<TestType, std::uint16_t>(k, rows, k.lanes, blocks, d, words, words == 17);
           }
-    for (std::size_t columns = 1; columns <= k.lut_width; ++columns)
+    for (std::size_t columns = 1; columns <= k.lut_width; ++columns) {
       check_lut<TestType, std::uint8_t>(k, 9, columns, 3, 4, 30);
+      check_lut<TestType, std::uint8_t>(k, 40, columns, 4, 5, 70, false);
+    }
     check_lut<TestType, std::uint16_t>(k, 6, k.lut_width, 3, 18, 1000);
     check_lut<TestType, std::uint8_t>(k, 700, k.lut_width, 3, 4, 16);
   });

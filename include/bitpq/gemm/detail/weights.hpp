@@ -112,17 +112,19 @@ class tabulated_weights {
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return w_->kernels(); }
   [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
-  [[nodiscard]] std::size_t panel() const noexcept { return kernels().lut_width; }
-  /// Long runs of columns are packed and stored faster; the sums are to stay in the second-level cache, and so are the
-  /// inputs, of which a long block may take many.
+  /// Half the columns of a table where that is wide: a task may take as few.
+  [[nodiscard]] std::size_t panel() const noexcept { return 2 * kernels().lanes; }
+  /// Whole tables, and long runs of columns are packed and stored faster; the sums are to stay in the second-level
+  /// cache, and so are the inputs, of which a long block may take many.
   [[nodiscard]] std::size_t max_panels() const noexcept {
     const std::size_t most = (std::max)((std::min)(w_->rows(), max_rows()), max_depth());
-    return std::clamp((std::size_t{1} << 18) / (most * panel() * sizeof(T)), std::size_t{1}, std::size_t{4});
+    const std::size_t each = width() / panel();
+    return each * std::clamp((std::size_t{1} << 18) / (most * width() * sizeof(T)), std::size_t{1}, 4 / each);
   }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return table_task_rows; }
   /// Packing, and building tables: d multiply-adds per codeword, each about two thirds of a look-up.
   [[nodiscard]] std::size_t overhead_rows() const noexcept {
-    return 8 + w_->format().codewords * w_->format().block_size * 2 / 3;
+    return 8 + static_cast<std::size_t>(w_->words_per_block()) * w_->format().block_size * 2 / 3;
   }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_of(w_->format(), depth_target));
@@ -130,7 +132,7 @@ class tabulated_weights {
   [[nodiscard]] std::size_t max_depth() const noexcept {
     return blocks_of(w_->format(), depth_target) * w_->format().block_size;
   }
-  [[nodiscard]] std::size_t work_size() const noexcept { return 2 * blocks_each() * table_size(); }
+  [[nodiscard]] std::size_t work_size() const noexcept { return 2 * blocks_each() * table_size() + entries_size(); }
 
   void add(const weight_range& at, const panel_product<T>& to, T* scratch) const noexcept {
     const std::size_t first = at.k0 / w_->format().block_size;
@@ -138,17 +140,47 @@ class tabulated_weights {
   }
 
   /// Elements of one table.
-  [[nodiscard]] std::size_t table_size() const noexcept { return w_->format().codewords * panel(); }
+  [[nodiscard]] std::size_t table_size() const noexcept { return w_->words_at_most() * width(); }
 
  private:
-  static constexpr std::size_t depth_target = 512;
+  static constexpr std::size_t depth_target = 512, run_bytes = std::size_t{1} << 18;
 
-  /// Blocks whose tables are built while the tables of as many are read: both together take at most about 512 KB.
+  /// Columns of a table. A step of building a wide one loads half as much per multiply-add as it does of a narrow one,
+  /// which leaves loads for looking up; a narrow one is for many rows or many codewords: their sums are loaded less
+  /// often if the tables of more blocks fit.
+  [[nodiscard]] std::size_t width() const noexcept {
+    const double build = w_->words_per_block() * static_cast<double>(w_->format().block_size);
+    const bool fit = 4 * w_->words_at_most() * kernels().lut_width * sizeof(T) <= run_bytes;
+    return fit && 4 * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
+  }
+  /// Blocks whose tables are built while the tables of as many are read: both together take about twice run_bytes.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
-    const std::size_t bytes = table_size() * sizeof(T), fitting = (std::size_t{1} << 18) / bytes;
+    const std::size_t bytes = table_size() * sizeof(T), fitting = run_bytes / bytes;
     const bool many_rows = w_->rows() >= 8 * w_->format().codewords;
     const std::size_t wanted = bytes <= 4096 && many_rows ? small_table_blocks : table_blocks;
     return std::clamp(fitting, std::size_t{1}, wanted);
+  }
+  /// Codes of all blocks of a run of columns, as entries of their tables.
+  [[nodiscard]] std::size_t entries_stride() const noexcept {
+    return round_up((std::min)(w_->rows(), max_rows()), buffer_alignment);
+  }
+  [[nodiscard]] std::size_t entries_size() const noexcept {
+    return w_->template used<std::uint8_t>().shared()
+               ? 0
+               : ceil_div(entries_stride() * w_->format().stages * max_depth() / w_->format().block_size, sizeof(T));
+  }
+
+  /// Codes as they are, or where tables hold only codewords in use, the entries that they name.
+  template <class Code>
+  const Code* entries(const weight_range& at, const Code* codes, Code* memory) const noexcept {
+    const code_format& format = w_->format();
+    const std::size_t first = at.k0 / format.block_size, blocks = ceil_div(at.k1 - at.k0, format.block_size);
+    for (std::size_t stage = 0; stage < format.stages; ++stage)
+      for (std::size_t j = 0; j < blocks; ++j)
+        w_->template used<Code>().entries_of(format.position(stage, first + j),
+                                             codes + format.position(stage, j) * w_->code_stride(), at.rows,
+                                             memory + (stage * blocks + j) * entries_stride());
+    return memory;
   }
 
   /// Panel after panel, run after run, stage after stage: builds the tables of one while those of the one before are
@@ -156,24 +188,34 @@ class tabulated_weights {
   template <class Code>
   void look_up(const weight_range& at, const panel_product<T>& to, T* scratch, const Code* codes) const noexcept {
     const code_format& format = w_->format();
-    const std::size_t d = format.block_size, depth_each = blocks_each() * d;
+    const used_words<Code>& used = w_->template used<Code>();
+    const std::size_t d = format.block_size, first = at.k0 / d, depth_each = blocks_each() * d;
     T* next = scratch;
-    T* ready = scratch + blocks_each() * table_size();
+    T* ready = next + blocks_each() * table_size();
+    std::size_t code_stride = w_->code_stride(), stage_stride = format.blocks() * code_stride;
+    if constexpr (sizeof(Code) == 1)
+      if (!used.shared()) {
+        codes = entries(at, codes, reinterpret_cast<Code*>(ready + blocks_each() * table_size()));
+        code_stride = entries_stride();
+        stage_stride = ceil_div(at.k1 - at.k0, d) * code_stride;
+      }
     lut_look_up<T, Code> from{};
-    const auto step = [&](std::size_t stage, std::size_t columns, const lut_build<T>& build) {
-      const T* const book = w_->book(format.book_of(stage, at.k0 / d));
-      kernels().template on<Code>().lut_step(book, d, format.codewords, d, columns, from, build);
+    const auto step = [&](std::size_t stage, std::size_t columns, const lut_build<T, Code>& build) {
+      const T* const book = w_->book(format.book_of(stage, first));
+      kernels().template on<Code>().lut_step({book, d, d, used.entries(), width(), columns}, from, build);
     };
     std::size_t columns = 0;  // of the panel that is looked up
-    for (std::size_t column = 0; column < to.columns; column += panel())
+    for (std::size_t column = 0; column < to.columns; column += width())
       for (std::size_t k = at.k0; k < at.k1; k += depth_each)
         for (std::size_t stage = 0; stage < format.stages; ++stage) {
-          const std::size_t depth = (std::min)(depth_each, at.k1 - k);
-          const std::size_t live = (std::min)(panel(), to.columns - column);
-          step(stage, (std::max)(columns, live), {to.inputs + (k - at.k0) * to.ld + column, to.ld, next, depth});
+          const std::size_t depth = (std::min)(depth_each, at.k1 - k), j = (k - at.k0) / d;
+          const std::size_t live = (std::min)(width(), to.columns - column);
+          step(stage, (std::max)(columns, live),
+               {to.inputs + (k - at.k0) * to.ld + column, to.ld, next, depth, used.words(),
+                used.lists(format.position(stage, first + j))});
           from = {next,
-                  codes + format.position(stage, (k - at.k0) / d) * w_->code_stride(),
-                  w_->code_stride(),
+                  codes + stage * stage_stride + j * code_stride,
+                  code_stride,
                   to.sums + column,
                   to.ld,
                   at.rows,
@@ -182,7 +224,7 @@ class tabulated_weights {
           columns = live;
           std::swap(next, ready);
         }
-    step(0, columns, {to.inputs, to.ld, next, 0});
+    step(0, columns, {to.inputs, to.ld, next, 0, used.words(), nullptr});
   }
 
   const prepacked_matrix<T>* w_;
