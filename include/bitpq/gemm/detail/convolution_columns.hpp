@@ -166,6 +166,17 @@ class convolution_columns {
     }
   }
 
+  /// Where the same pixels lie of every channel, as far as they belong to one image.
+  [[nodiscard]] panel_traffic<T> next(std::size_t group, std::size_t k0, std::size_t column,
+                                      std::size_t n) const noexcept {
+    if (!direct_ || !whole_ || x_.stride(3) != 1) return {};
+    const std::size_t pixels = out_.h * out_.w, image = column / pixels, pixel = column % pixels;
+    return {nullptr, 0,
+            channel_of(group, k0) + static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
+                static_cast<std::ptrdiff_t>(pixel),
+            x_.stride(1), (std::min)(n, pixels - pixel)};
+  }
+
   /// Fills the window with what columns column .. column + n see of a channel of a group; element i of pixel run r at
   /// tap t is then window[taps[t] + pixels[r].from + i]; of whole rows i * stride.
   void look(workspace& memory, std::size_t group, std::size_t channel, std::size_t column,

@@ -10,7 +10,8 @@
 //   depth_end(k0)            where the run of columns that begins at k0 ends; at most max_depth() further
 //   input, sum, work         types of the elements of packed panels, of sums and of scratch
 //   work_size()              elements of scratch that add needs
-//   add(weights, panels, scratch)
+//   add(weights, panels, scratch), or add(weights, panels, traffic) where `stores`: traffic(column, n) says what moves
+//       while the product of a panel's columns from `column` on is added for the last time in a run of the depth
 //
 // The sums of one element are always formed in the order of the columns, and in a run of them stage by stage.
 
@@ -19,6 +20,7 @@
 #include <bitpq/gemm/prepack.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace bitpq {
 inline namespace v1 {
@@ -50,10 +52,11 @@ class direct_weights {
   using input = T;
   using sum = T;
   using work = T;
+  static constexpr bool stores = true;
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
   [[nodiscard]] std::size_t panel() const noexcept { return kernels_->panel; }
-  [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
+  [[nodiscard]] static std::size_t max_panels() noexcept { static const std::size_t p = std::getenv("P") ? std::strtoul(std::getenv("P"), nullptr, 10) : 1; return p; }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return direct_task_rows; }
   /// Packing.
   [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 8; }
@@ -80,20 +83,26 @@ class coded_weights : public direct_weights<T> {
     return blocks_of(w_->format(), direct_depth) * w_->format().block_size;
   }
 
-  void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
-    for (std::size_t stage = 0; stage < w_->format().stages; ++stage) add_stage(stage, at, to);
+  template <class Traffic>
+  void add(const weight_range& at, const panel_product<T>& to, const Traffic& traffic) const noexcept {
+    const std::size_t last = w_->format().stages - 1, panel = this->panel();
+    for (std::size_t column = 0; column < to.columns; column += panel) {
+      const std::size_t n = (std::min)(panel, to.columns - column);
+      for (std::size_t stage = 0; stage < last; ++stage) add_stage(stage, at, to, column, n, {});
+      add_stage(last, at, to, column, n, traffic(column, n));
+    }
   }
 
  private:
-  void add_stage(std::size_t stage, const weight_range& at, const panel_product<T>& to) const noexcept {
+  void add_stage(std::size_t stage, const weight_range& at, const panel_product<T>& to, std::size_t column,
+                 std::size_t n, const panel_traffic<T>& traffic) const noexcept {
     const code_format& format = w_->format();
-    const std::size_t d = format.block_size, first = at.k0 / d, panel = this->panel();
+    const std::size_t d = format.block_size, first = at.k0 / d;
     w_->with_codes(format.position(stage, first), at.row, [&]<class Code>(const Code* codes) {
-      for (std::size_t column = 0; column < to.columns; column += panel)
-        w_->kernels().template on<Code>().code_panel(
-            w_->book(format.book_of(stage, first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
-            to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel, to.columns - column),
-            at.k1 - at.k0, d, to.accumulate || stage > 0);
+      w_->kernels().template on<Code>().code_traffic(
+          w_->book(format.book_of(stage, first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
+          to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, n, at.k1 - at.k0, d,
+          to.accumulate || stage > 0, traffic);
     });
   }
 
@@ -107,6 +116,7 @@ class tabulated_weights {
   using input = T;
   using sum = T;
   using work = T;
+  static constexpr bool stores = false;
 
   explicit tabulated_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
@@ -198,12 +208,15 @@ class dense_weights : public direct_weights<T> {
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept { return (std::min)(k0 + max_depth(), cols()); }
   [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return direct_depth; }
 
-  void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
+  template <class Traffic>
+  void add(const weight_range& at, const panel_product<T>& to, const Traffic& traffic) const noexcept {
     const std::size_t panel = this->panel();
-    for (std::size_t column = 0; column < to.columns; column += panel)
-      this->kernels().gemm_panel(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.ld, to.sums + column,
-                                 static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel, to.columns - column),
-                                 at.k1 - at.k0, to.accumulate);
+    for (std::size_t column = 0; column < to.columns; column += panel) {
+      const std::size_t n = (std::min)(panel, to.columns - column);
+      this->kernels().gemm_traffic(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.ld, to.sums + column,
+                                   static_cast<std::ptrdiff_t>(to.ld), at.rows, n, at.k1 - at.k0, to.accumulate,
+                                   traffic(column, n));
+    }
   }
 
  private:
