@@ -36,6 +36,11 @@ struct matrix_columns {
       for (std::size_t lane = 0; lane < n; ++lane)
         for (std::size_t i = k; i < (std::min)(k + step, k1); ++i) dst[(i - k0) * ld + lane] = x(i, column + lane);
   }
+  [[nodiscard]] panel_rows<T> in_place(std::size_t /*group*/, std::size_t k0, std::size_t column,
+                                       std::size_t n) const noexcept {
+    if (x.stride(1) != 1 || !rows_serve<T>(x.stride(0), n, kernels.lanes)) return {};
+    return {&x(k0, column), static_cast<std::size_t>(x.stride(0))};
+  }
   [[nodiscard]] panel_traffic<T> next(std::size_t /*group*/, std::size_t k0, std::size_t column,
                                       std::size_t n) const noexcept {
     if (x.stride(1) != 1) return {};

@@ -14,15 +14,16 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Rows of a matrix in memory: one block as wide as the depth.
+/// Rows of a matrix in memory, in blocks of any width: between them a tile does what it need not do at every step.
 template <scalar T>
 struct dense_rows {
   static constexpr bool single = false;
+  static constexpr std::size_t width = 16;
   const T* a;
   std::ptrdiff_t lda;
 
-  BITPQ_FORCE_INLINE const T* block(std::size_t /*j*/, std::size_t r) const noexcept {
-    return a + static_cast<std::ptrdiff_t>(r) * lda;
+  BITPQ_FORCE_INLINE const T* block(std::size_t j, std::size_t r) const noexcept {
+    return a + static_cast<std::ptrdiff_t>(r) * lda + j * width;
   }
   BITPQ_FORCE_INLINE dense_rows from(std::size_t r) const noexcept { return {block(0, r), lda}; }
 };
@@ -73,6 +74,19 @@ BITPQ_FORCE_INLINE void store_tile(const typename simd<T, Arch>::vec (&sum)[Rows
   }
 }
 
+/// Fetches line j of each row of a tile's outputs, and of what is added to them: a line at a time, while others are on
+/// their way.
+template <scalar T, class Arch, std::size_t Rows>
+BITPQ_FORCE_INLINE void fetch_line(const store_target<T>& to, std::size_t j) noexcept {
+  const std::size_t at = j * (64 / sizeof(T));
+  BITPQ_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) {
+    const auto row = static_cast<std::ptrdiff_t>(r);
+    prefetch_for_write(to.y + row * to.y_row + at);
+    if (to.residual != nullptr) prefetch(to.residual + row * to.residual_row + at);
+  }
+}
+
 /// Whether tiles of that many rows and vectors store from registers: those that do most of the work.
 template <class Arch, std::size_t Rows, std::size_t Vectors>
 inline constexpr bool stores_registers = Rows == register_tile<Arch>::rows&& Vectors == register_tile<Arch>::vectors;
@@ -90,12 +104,16 @@ BITPQ_FORCE_INLINE void multiply_tile(const Left& left, const T* BITPQ_RESTRICT 
     for (std::size_t v = 0; v < Vectors; ++v)
       sum[r][v] = accumulate ? s::load(c + static_cast<std::ptrdiff_t>(r) * ldc + v * s::size) : s::set(T{0});
   }
+  constexpr std::size_t lines = Vectors * s::size * sizeof(T) / 64;
   for (std::size_t j = 0; depth > 0; ++j) {
     const std::size_t width = Left::single ? 1 : depth < d ? depth : d;
     depth -= width;
     const T* a[Rows];
     BITPQ_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) a[r] = left.block(j, r);
+    if constexpr (stores_registers<Arch, Rows, Vectors>) {
+      if (target != nullptr && j < lines) fetch_line<T, Arch, Rows>(*target, j);
+    }
     for (std::size_t k = 0; k < width; ++k, b += ldb, fetched.at += fetched.row) {
       prefetch_later(fetched.at);
       typename s::vec right[Vectors];
@@ -193,8 +211,8 @@ void multiply_vectors(const Left& left, const T* b, std::size_t ldb, T* c, std::
     const fetched_column<T> column = fetched < traffic.next_columns
                                          ? fetched_column<T>{traffic.next + fetched, traffic.next_row}
                                          : fetched_column<T>{b, 0};
-    if (stores) fetch_outputs(traffic, r, count);
     const bool direct = from_registers && count == tile;
+    if (stores && !direct) fetch_outputs(traffic, r, count);
     const store_target<T> target = direct ? target_of_row(traffic.outputs->to, r) : store_target<T>{};
     if (count == tile)
       multiply_tile<T, Arch, tile, Vectors>(left.from(r), b, ldb, sums, ldc, depth, d, accumulate, column,
@@ -230,7 +248,7 @@ void gemm_traffic(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T
                   std::size_t rows, std::size_t columns, std::size_t depth, bool accumulate,
                   const panel_traffic<T>& traffic) noexcept {
   detail::multiply_live<T, Arch, register_tile<Arch>::vectors>(detail::dense_rows<T>{a, lda}, b, ldb, c, ldc, rows,
-                                                               columns, depth, depth, accumulate, traffic);
+                                                               columns, depth, detail::dense_rows<T>::width, accumulate, traffic);
 }
 
 /// The same, without any traffic.

@@ -10,6 +10,7 @@
 #include <bitpq/codec/layer_geometry.hpp>
 #include <bitpq/core/nchw_view.hpp>
 #include <bitpq/core/scratch.hpp>
+#include <bitpq/gemm/detail/panel_rows.hpp>
 #include <bitpq/kernel/table.hpp>
 
 #include <algorithm>
@@ -166,6 +167,12 @@ class convolution_columns {
     }
   }
 
+  [[nodiscard]] panel_rows<T> in_place(std::size_t group, std::size_t k0, std::size_t column,
+                                       std::size_t n) const noexcept {
+    const panel_traffic<T> found = next(group, k0, column, n);
+    if (found.next_columns < n || !rows_serve<T>(x_.stride(1), n, packing_.kernels->lanes)) return {};
+    return {found.next, static_cast<std::size_t>(x_.stride(1))};
+  }
   /// Where the same pixels lie of every channel, as far as they belong to one image.
   [[nodiscard]] panel_traffic<T> next(std::size_t group, std::size_t k0, std::size_t column,
                                       std::size_t n) const noexcept {

@@ -8,6 +8,7 @@
 
 #include <bitpq/core/executor.hpp>
 #include <bitpq/core/scratch.hpp>
+#include <bitpq/gemm/detail/panel_rows.hpp>
 #include <bitpq/gemm/detail/weights.hpp>
 #include <bitpq/gemm/path.hpp>
 
@@ -97,10 +98,16 @@ void multiply_panels(const Weights& w, const product_extent& extent, const Reade
     worker_memory mine = cut(scratch_cutter(memory.data() + worker * bytes_each)).first;
     for (std::size_t k0 = 0; k0 < w.cols();) {
       const std::size_t k1 = w.depth_end(k0);
-      reader.pack(mine.reading, group, k0, k1, first, columns, mine.inputs, columns_each);
+      panel_rows<typename Weights::input> inputs;
+      static const bool ip = !std::getenv("NOIP");
+      if constexpr (Weights::stores) if (ip) inputs = reader.in_place(group, k0, first, columns);
+      if (inputs.at == nullptr) {
+        reader.pack(mine.reading, group, k0, k1, first, columns, mine.inputs, columns_each);
+        inputs = {mine.inputs, columns_each};
+      }
       const weight_range at{group * extent.rows + row, rows, k0, k1};
-      const panel_product<typename Weights::input, typename Weights::sum> to{mine.inputs, mine.sums, columns_each,
-                                                                             columns, k0 > 0};
+      const panel_product<typename Weights::input, typename Weights::sum> to{
+          inputs.at, mine.sums, columns_each, columns, k0 > 0, inputs.ld};
       if constexpr (Weights::stores)
         w.add(at, to, [&](std::size_t column, std::size_t n) {
           const std::size_t here = first + column, next = here + columns_each;

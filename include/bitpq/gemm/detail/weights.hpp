@@ -40,6 +40,7 @@ struct panel_product {
   Sum* sums;
   std::size_t ld, columns;
   bool accumulate;
+  std::size_t input_ld;
 };
 
 /// Columns of a run that is multiplied directly: a panel of them takes about 100 KB of the second-level cache.
@@ -100,7 +101,7 @@ class coded_weights : public direct_weights<T> {
     const std::size_t d = format.block_size, first = at.k0 / d;
     w_->with_codes(format.position(stage, first), at.row, [&]<class Code>(const Code* codes) {
       w_->kernels().template on<Code>().code_traffic(
-          w_->book(format.book_of(stage, first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
+          w_->book(format.book_of(stage, first)), d, codes, w_->code_stride(), to.inputs + column, to.input_ld,
           to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, n, at.k1 - at.k0, d,
           to.accumulate || stage > 0, traffic);
     });
@@ -213,7 +214,7 @@ class dense_weights : public direct_weights<T> {
     const std::size_t panel = this->panel();
     for (std::size_t column = 0; column < to.columns; column += panel) {
       const std::size_t n = (std::min)(panel, to.columns - column);
-      this->kernels().gemm_traffic(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.ld, to.sums + column,
+      this->kernels().gemm_traffic(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.input_ld, to.sums + column,
                                    static_cast<std::ptrdiff_t>(to.ld), at.rows, n, at.k1 - at.k0, to.accumulate,
                                    traffic(column, n));
     }
