@@ -55,9 +55,8 @@ struct convolution_output {
 
   void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t column, std::size_t n,
                   const T* sums, std::size_t ld) const noexcept {
-    for_each_run(group, row, column, n, [&](const store_run<T>& run) {
-      kernels.store_rows(sums + run.first, ld, rows, run.length, run.to);
-    });
+    for_each_run(group, row, column, n,
+                 [&](const store_run<T>& run) { kernels.store_rows(sums + run.first, ld, rows, run.length, run.to); });
   }
   std::size_t runs(std::size_t group, std::size_t row, std::size_t column, std::size_t n,
                    store_run<T>* to) const noexcept {

@@ -140,6 +140,12 @@ struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
 };
 #endif
 
+/// These vectors on Arch, for kernels that are not inlined: compiled once for each Arch, with its flags.
+template <class Arch>
+struct four_lanes_of {};
+template <class Arch>
+struct simd<float, four_lanes_of<Arch>> : simd<float, narrow_x86_arch> {};
+
 namespace detail {
 
 /// The architecture whose vectors have `Width` elements of T.
@@ -213,6 +219,11 @@ struct register_tile<arch_of<isa::avx512>::type> {
 };
 template <>
 struct register_tile<avx512vnni_arch> : register_tile<arch_of<isa::avx512>::type> {};
+template <class Arch>
+struct register_tile<four_lanes_of<Arch>> {
+  static constexpr std::size_t vectors = 1;
+  static constexpr std::size_t rows = 8;  // as many as hide what a multiply-add takes
+};
 template <>
 struct register_tile<arch_of<isa::neon64>::type> {
   static constexpr std::size_t vectors = 4;

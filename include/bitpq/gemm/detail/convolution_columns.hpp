@@ -178,10 +178,10 @@ class convolution_columns {
                                       std::size_t n) const noexcept {
     if (!direct_ || !whole_ || x_.stride(3) != 1) return {};
     const std::size_t pixels = out_.h * out_.w, image = column / pixels, pixel = column % pixels;
-    return {nullptr, 0,
-            channel_of(group, k0) + static_cast<std::ptrdiff_t>(image) * x_.stride(0) +
-                static_cast<std::ptrdiff_t>(pixel),
-            x_.stride(1), (std::min)(n, pixels - pixel)};
+    return {
+        nullptr, 0,
+        channel_of(group, k0) + static_cast<std::ptrdiff_t>(image) * x_.stride(0) + static_cast<std::ptrdiff_t>(pixel),
+        x_.stride(1), (std::min)(n, pixels - pixel)};
   }
 
   /// Fills the window with what columns column .. column + n see of a channel of a group; element i of pixel run r at

@@ -56,12 +56,12 @@ inline std::size_t columns_of_task(std::size_t columns, std::size_t panel, std::
 ///   workspace cut(cutter, panel)      takes one worker's memory from a scratch_cutter
 ///   pack(workspace, group, k0, k1, column, n, dst, ld)   rows [k0, k1) of columns column .. column + n to
 ///       dst[(k - k0) * ld + lane]; the lanes beyond n, and a vector beyond the last row, may be written too
-///   next(group, k0, column, n)        for weights that store: inputs to fetch while others are multiplied, rows from k0
+///   next(group, k0, column, n)        for weights that store: inputs to fetch while others are multiplied, rows from
+///   k0
 ///       on of columns from `column` on, at most n, as panel_traffic without outputs; perhaps none
-/// store(group, row, rows, column, n, sums, ld) takes finished sums; of weights that store, store.runs(group, row, column,
-/// n, runs) says where those of n columns go, in at most n runs, and how many. Weights of group g are rows g * rows
-/// onwards.
-/// Throws out_of_memory before anything is written.
+/// store(group, row, rows, column, n, sums, ld) takes finished sums; of weights that store, store.runs(group, row,
+/// column, n, runs) says where those of n columns go, in at most n runs, and how many. Weights of group g are rows g *
+/// rows onwards. Throws out_of_memory before anything is written.
 template <scalar T, class Weights, class Reader, class Store>
 void multiply_panels(const Weights& w, const product_extent& extent, const Reader& reader, const Store& store,
                      executor_ref exec) {
@@ -99,20 +99,20 @@ void multiply_panels(const Weights& w, const product_extent& extent, const Reade
     for (std::size_t k0 = 0; k0 < w.cols();) {
       const std::size_t k1 = w.depth_end(k0);
       panel_rows<typename Weights::input> inputs;
-      static const bool ip = !std::getenv("NOIP");
-      if constexpr (Weights::stores) if (ip) inputs = reader.in_place(group, k0, first, columns);
+      if constexpr (Weights::stores) inputs = reader.in_place(group, k0, first, columns);
       if (inputs.at == nullptr) {
         reader.pack(mine.reading, group, k0, k1, first, columns, mine.inputs, columns_each);
         inputs = {mine.inputs, columns_each};
       }
       const weight_range at{group * extent.rows + row, rows, k0, k1};
-      const panel_product<typename Weights::input, typename Weights::sum> to{
-          inputs.at, mine.sums, columns_each, columns, k0 > 0, inputs.ld};
+      const panel_product<typename Weights::input, typename Weights::sum> to{inputs.at, mine.sums, columns_each,
+                                                                             columns,   k0 > 0,    inputs.ld};
       if constexpr (Weights::stores)
         w.add(at, to, [&](std::size_t column, std::size_t n) {
           const std::size_t here = first + column, next = here + columns_each;
           panel_traffic<T> traffic;
-          if (next < extent.columns) traffic = reader.next(group, k0, next, (std::min)(w.panel(), extent.columns - next));
+          if (next < extent.columns)
+            traffic = reader.next(group, k0, next, (std::min)(w.panel(), extent.columns - next));
           if (k1 == w.cols()) {
             traffic.outputs = mine.runs;
             traffic.output_runs = store.runs(group, row, here, n, mine.runs);

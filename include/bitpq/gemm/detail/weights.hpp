@@ -20,7 +20,6 @@
 #include <bitpq/gemm/prepack.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace bitpq {
 inline namespace v1 {
@@ -45,6 +44,8 @@ struct panel_product {
 
 /// Columns of a run that is multiplied directly: a panel of them takes about 100 KB of the second-level cache.
 inline constexpr std::size_t direct_depth = 384;
+/// Bytes of inputs that are packed at once.
+inline constexpr std::size_t direct_inputs = std::size_t{160} << 10;
 
 /// What weights that the micro-kernel reads where they are have in common.
 template <scalar T>
@@ -57,7 +58,10 @@ class direct_weights {
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
   [[nodiscard]] std::size_t panel() const noexcept { return kernels_->panel; }
-  [[nodiscard]] static std::size_t max_panels() noexcept { static const std::size_t p = std::getenv("P") ? std::strtoul(std::getenv("P"), nullptr, 10) : 1; return p; }
+  /// Where the depth is short: panels then share what a convolution's windows hold.
+  [[nodiscard]] std::size_t max_panels_of(std::size_t depth) const noexcept {
+    return std::clamp(direct_inputs / ((depth + 1) * panel() * sizeof(T)), std::size_t{1}, std::size_t{4});
+  }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return direct_task_rows; }
   /// Packing.
   [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 8; }
@@ -77,6 +81,7 @@ class coded_weights : public direct_weights<T> {
   explicit coded_weights(const prepacked_matrix<T>& w) noexcept : direct_weights<T>(w.kernels()), w_(&w) {}
 
   [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
+  [[nodiscard]] std::size_t max_panels() const noexcept { return this->max_panels_of((std::min)(max_depth(), cols())); }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_of(w_->format(), direct_depth));
   }
@@ -100,10 +105,10 @@ class coded_weights : public direct_weights<T> {
     const code_format& format = w_->format();
     const std::size_t d = format.block_size, first = at.k0 / d;
     w_->with_codes(format.position(stage, first), at.row, [&]<class Code>(const Code* codes) {
-      w_->kernels().template on<Code>().code_traffic(
-          w_->book(format.book_of(stage, first)), d, codes, w_->code_stride(), to.inputs + column, to.input_ld,
-          to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, n, at.k1 - at.k0, d,
-          to.accumulate || stage > 0, traffic);
+      w_->kernels().template on<Code>().code_traffic(w_->book(format.book_of(stage, first)), d, codes,
+                                                     w_->code_stride(), to.inputs + column, to.input_ld,
+                                                     to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, n,
+                                                     at.k1 - at.k0, d, to.accumulate || stage > 0, traffic);
     });
   }
 
@@ -206,6 +211,7 @@ class dense_weights : public direct_weights<T> {
   dense_weights(matrix_view<const T> w, const kernel_table<T>& kernels) noexcept : direct_weights<T>(kernels), w_(w) {}
 
   [[nodiscard]] std::size_t cols() const noexcept { return w_.cols(); }
+  [[nodiscard]] std::size_t max_panels() const noexcept { return this->max_panels_of((std::min)(max_depth(), cols())); }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept { return (std::min)(k0 + max_depth(), cols()); }
   [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return direct_depth; }
 
