@@ -130,6 +130,9 @@ struct simd<T, avx512vnni_arch> : simd<T, arch_of<isa::avx512>::type> {};
 
 /// Vectors of four floats on a machine whose own are wider.
 struct narrow_x86_arch {};
+/// The same for kernels that are not inlined: compiled once for each Arch, with its flags.
+template <class Arch>
+struct four_lanes_of {};
 #if defined(__FMA__)
 template <>
 struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
@@ -138,13 +141,9 @@ struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
     return _mm_fnmadd_ps(a, b, c);
   }
 };
-#endif
-
-/// These vectors on Arch, for kernels that are not inlined: compiled once for each Arch, with its flags.
-template <class Arch>
-struct four_lanes_of {};
 template <class Arch>
 struct simd<float, four_lanes_of<Arch>> : simd<float, narrow_x86_arch> {};
+#endif
 
 namespace detail {
 
