@@ -87,7 +87,10 @@ BITPQ_FORCE_INLINE void multiply_tile(const Left& left, const T* BITPQ_RESTRICT 
     BITPQ_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) a[r] = left.block(j, r);
     if constexpr (stores_registers<Arch, Left, Rows, Vectors>) {  // a line of each row, while others are on their way
-      if (target != nullptr && j < lines) fetch_line(*target, Rows, j);
+      if (target != nullptr && j < lines) {
+        BITPQ_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r) fetch_line(*target, r, j);
+      }
     }
     for (std::size_t k = 0; k < width; ++k, b += ldb, fetched.at += fetched.row) {
       prefetch_later(fetched.at);
@@ -153,19 +156,16 @@ void multiply_vectors(const Left& left, const T* b, std::size_t ldb, T* c, std::
     const fetched_column<T> column = fetched < traffic.next_columns
                                          ? fetched_column<T>{traffic.next + fetched, traffic.next_row}
                                          : fetched_column<T>{b, 0};
-    if (from_registers && count == tile) {
-      const store_target<T> target = target_of_row(traffic.outputs->to, r);
-      multiply_tile<T, Arch, tile, Vectors, Few>(left.from(r), b, ldb, sums, ldc, depth, d, accumulate, column,
-                                                 &target);
-      continue;
-    }
-    fetch_outputs(traffic, r, count);
+    const bool at_once = from_registers && count == tile;
+    const store_target<T> target = at_once ? target_of_row(traffic.outputs->to, r) : store_target<T>{};
+    if (stores && !at_once) fetch_outputs(traffic, r, count);
     if (count == tile)
-      multiply_tile<T, Arch, tile, Vectors, Few>(left.from(r), b, ldb, sums, ldc, depth, d, accumulate, column);
+      multiply_tile<T, Arch, tile, Vectors, Few>(left.from(r), b, ldb, sums, ldc, depth, d, accumulate, column,
+                                                 at_once ? &target : nullptr);
     else
       multiply_tail<T, Arch, tile - 1, Vectors + Few>(left.from(r), b, ldb, sums, ldc, count, depth, d, accumulate,
                                                       column);
-    store_outputs<T, Arch>(traffic, r, count, sums, static_cast<std::size_t>(ldc));
+    if (stores && !at_once) store_outputs<T, Arch>(traffic, r, count, sums, static_cast<std::size_t>(ldc));
   }
 }
 

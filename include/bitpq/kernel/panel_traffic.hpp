@@ -31,23 +31,23 @@ BITPQ_FORCE_INLINE store_target<T> target_of_row(const store_target<T>& to, std:
   return target;
 }
 
-/// Fetches line j of each of `rows` rows of outputs, and of what is added to them.
+/// Fetches line j of a row of outputs, and of what is added to it.
 template <scalar T>
-BITPQ_FORCE_INLINE void fetch_line(const store_target<T>& to, std::size_t rows, std::size_t j) noexcept {
+BITPQ_FORCE_INLINE void fetch_line(const store_target<T>& to, std::size_t r, std::size_t j) noexcept {
+  const auto row = static_cast<std::ptrdiff_t>(r);
   const std::size_t at = j * (64 / sizeof(T));
-  for (std::size_t r = 0; r < rows; ++r) {
-    const auto row = static_cast<std::ptrdiff_t>(r);
-    prefetch_for_write(to.y + row * to.y_row + at);
-    if (to.residual != nullptr) prefetch(to.residual + row * to.residual_row + at);
-  }
+  prefetch_for_write(to.y + row * to.y_row + at);
+  if (to.residual != nullptr) prefetch(to.residual + row * to.residual_row + at);
 }
 
-/// Fetches what storing rows [r, r + rows) will touch. Outputs with others between them are left to the hardware.
+/// Fetches what storing rows [first, first + rows) will touch. Outputs with others between them are left to the
+/// hardware.
 template <scalar T>
-BITPQ_FORCE_INLINE void fetch_outputs(const panel_traffic<T>& traffic, std::size_t r, std::size_t rows) noexcept {
+BITPQ_FORCE_INLINE void fetch_outputs(const panel_traffic<T>& traffic, std::size_t first, std::size_t rows) noexcept {
   for (const store_run<T>* run = traffic.outputs; run != traffic.outputs + traffic.output_runs; ++run)
     if (is_contiguous(run->to))
-      for (std::size_t j = 0; j * 64 < run->length * sizeof(T); ++j) fetch_line(target_of_row(run->to, r), rows, j);
+      for (std::size_t r = first; r < first + rows; ++r)
+        for (std::size_t j = 0; j * 64 < run->length * sizeof(T); ++j) fetch_line(run->to, r, j);
 }
 
 /// Stores rows [r, r + rows), whose sums lie at row stride ld.
