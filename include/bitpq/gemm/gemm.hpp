@@ -38,7 +38,7 @@ struct matrix_columns {
   }
   [[nodiscard]] panel_rows<T> in_place(std::size_t /*group*/, std::size_t k0, std::size_t column,
                                        std::size_t n) const noexcept {
-    if (x.stride(1) != 1 || !rows_serve<T>(x.stride(0), n, kernels.lanes)) return {};
+    if (x.stride(1) != 1 || !rows_serve(kernels, x.stride(0), n)) return {};
     return {&x(k0, column), static_cast<std::size_t>(x.stride(0))};
   }
   [[nodiscard]] panel_traffic<T> next(std::size_t /*group*/, std::size_t k0, std::size_t column,

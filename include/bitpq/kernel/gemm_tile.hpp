@@ -93,7 +93,7 @@ BITPQ_FORCE_INLINE void multiply_tile(const Left& left, const T* BITPQ_RESTRICT 
       }
     }
     for (std::size_t k = 0; k < width; ++k, b += ldb, fetched.at += fetched.row) {
-      prefetch_later(fetched.at);
+      if constexpr (!Left::single) prefetch_later(fetched.at);
       typename s::vec right[Vectors];
       BITPQ_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) right[v] = s::load(b + v * s::size);

@@ -170,7 +170,7 @@ class convolution_columns {
   [[nodiscard]] panel_rows<T> in_place(std::size_t group, std::size_t k0, std::size_t column,
                                        std::size_t n) const noexcept {
     const panel_traffic<T> found = next(group, k0, column, n);
-    if (found.next_columns < n || !rows_serve<T>(x_.stride(1), n, packing_.kernels->lanes)) return {};
+    if (found.next_columns < n || !rows_serve(*packing_.kernels, x_.stride(1), n)) return {};
     return {found.next, static_cast<std::size_t>(x_.stride(1))};
   }
   /// Where the same pixels lie of every channel, as far as they belong to one image.

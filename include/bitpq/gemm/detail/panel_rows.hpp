@@ -3,7 +3,7 @@
 
 // Where kernels find the right operand: packed, or where it lies.
 
-#include <bitpq/core/concepts.hpp>
+#include <bitpq/kernel/table.hpp>
 
 namespace bitpq {
 inline namespace v1 {
@@ -16,11 +16,13 @@ struct panel_rows {
   std::size_t ld = 0;
 };
 
-/// Whether kernels may read `columns` columns of rows that lie `row` elements apart where they are: whole vectors, for
-/// nothing beyond the last column may be there to read, and no distance that lays all rows into a few sets of a cache.
-template <class T>
-constexpr bool rows_serve(std::ptrdiff_t row, std::size_t columns, std::size_t lanes) noexcept {
-  return row > 0 && columns % lanes == 0 && static_cast<std::size_t>(row) * sizeof(T) % 2048 != 0;
+/// Whether kernels should read `columns` columns of rows that lie `row` elements apart where they are: whole vectors,
+/// for nothing beyond the last column may be there to read; panels of whole lines, for each row may be a page of its
+/// own; and no distance that lays all rows into a few sets of a cache.
+template <scalar T>
+constexpr bool rows_serve(const kernel_table<T>& kernels, std::ptrdiff_t row, std::size_t columns) noexcept {
+  return row > 0 && columns % kernels.lanes == 0 && kernels.panel * sizeof(T) >= 64 &&
+         static_cast<std::size_t>(row) * sizeof(T) % 2048 != 0;
 }
 
 }  // namespace detail
