@@ -49,6 +49,11 @@ template <class Arch, class Left, std::size_t Rows, std::size_t Vectors>
 inline constexpr bool stores_registers =
     !Left::single && Rows == register_tile<Arch>::rows && Vectors == register_tile<Arch>::vectors;
 
+/// Whether a step of the depth takes long enough to ask for a line beside it: of the widest tiles. Winograd's products
+/// have nothing to ask for.
+template <class Arch, class Left>
+inline constexpr bool fetches_inputs = !Left::single && register_tile<Arch>::vectors == 4;
+
 /// The vectors that hold a few columns where whole ones would be wasted on them: of AVX-512, whose vectors take
 /// machines with units of 256 bits twice as long.
 template <scalar T, class Arch>
@@ -93,7 +98,7 @@ BITPQ_FORCE_INLINE void multiply_tile(const Left& left, const T* BITPQ_RESTRICT 
       }
     }
     for (std::size_t k = 0; k < width; ++k, b += ldb, fetched.at += fetched.row) {
-      if constexpr (!Left::single) prefetch_later(fetched.at);
+      if constexpr (fetches_inputs<Arch, Left>) prefetch_later(fetched.at);
       typename s::vec right[Vectors];
       BITPQ_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) right[v] = s::load(b + v * s::size);
