@@ -17,11 +17,11 @@ struct panel_rows {
 };
 
 /// Whether kernels should read `columns` columns of rows that lie `row` elements apart where they are: whole vectors,
-/// for nothing beyond the last column may be there to read; panels of whole lines, for each row may be a page of its
+/// for nothing beyond the last column may be there to read; panels of several lines, for each row may be a page of its
 /// own; and no distance that lays all rows into a few sets of a cache.
 template <scalar T>
 constexpr bool rows_serve(const kernel_table<T>& kernels, std::ptrdiff_t row, std::size_t columns) noexcept {
-  return row > 0 && columns % kernels.lanes == 0 && kernels.panel * sizeof(T) >= 64 &&
+  return row > 0 && columns % kernels.lanes == 0 && kernels.panel * sizeof(T) >= 256 &&
          static_cast<std::size_t>(row) * sizeof(T) % 2048 != 0;
 }
 
