@@ -115,7 +115,10 @@ inline void global_average_pool(maps_in x, maps_out y) {
     for (std::size_t c = 0; c < x.channels(); ++c) {
       const float* const from = &x(n, c, 0, 0);
       float sums[8] = {};  // independent of each other, or each addition would wait for the one before
-      for (std::size_t p = 0; p < pixels; ++p) sums[p % 8] += from[p];
+      std::size_t p = 0;
+      for (; p + 8 <= pixels; p += 8)
+        for (std::size_t i = 0; i < 8; ++i) sums[i] += from[p + i];
+      for (std::size_t i = 0; p < pixels; ++p, ++i) sums[i] += from[p];
       for (std::size_t i = 1; i < 8; ++i) sums[0] += sums[i];
       y(n, c, 0, 0) = sums[0] / static_cast<float>(pixels);
     }

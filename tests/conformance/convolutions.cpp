@@ -62,6 +62,9 @@ const std::vector<shape> shapes{
     {"3x3, far dilated", 2, 4, 6, {8, 9}, {3, 3}, {{1, 1}, {7, 6}, {7, 6}, 1}},
     {"3x3, far dilated, stride 2", 1, 4, 6, {20, 19}, {3, 3}, {{2, 2}, {9, 9}, {9, 9}, 2}},
     {"3x3, depthwise, far dilated", 1, 5, 5, {30, 29}, {3, 3}, {{1, 1}, {12, 12}, {12, 12}, 5}},
+    {"1x1, pixels of whole vectors", 2, 40, 31, {8, 20}, {1, 1}, {}},
+    {"1x1, channels in few sets of a cache", 1, 7, 13, {16, 32}, {1, 1}, {}},
+    {"1x1, a column beyond whole vectors", 1, 30, 25, {7, 7}, {1, 1}, {}},
     // So few pixels that they may be read one by one.
     {"1 pixel of 3x3, stride 2", 1, 9, 65, {3, 4}, {3, 3}, {{2, 2}, {0, 0}, {1, 1}, 1}},
     {"2 pixels of 3x3, padded", 1, 7, 70, {2, 1}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},

@@ -55,14 +55,14 @@ struct convolution_output {
 
   void operator()(std::size_t group, std::size_t row, std::size_t rows, std::size_t column, std::size_t n,
                   const T* sums, std::size_t ld) const noexcept {
-    const std::size_t width = maps.y.width(), plane = maps.y.height() * width, c = maps.channel(group, row);
-    const std::size_t run_limit = rows_are_contiguous() ? plane : width;
-    for (std::size_t lane = 0; lane < n;) {
-      const std::size_t image = (column + lane) / plane, pixel = (column + lane) % plane;
-      const std::size_t length = (std::min)(n - lane, run_limit - pixel % run_limit);
-      kernels.store_rows(sums + lane, ld, rows, length, maps.target(image, c, pixel / width, pixel % width));
-      lane += length;
-    }
+    for_each_run(group, row, column, n,
+                 [&](const store_run<T>& run) { kernels.store_rows(sums + run.first, ld, rows, run.length, run.to); });
+  }
+  std::size_t runs(std::size_t group, std::size_t row, std::size_t column, std::size_t n,
+                   store_run<T>* to) const noexcept {
+    std::size_t count = 0;
+    for_each_run(group, row, column, n, [&](const store_run<T>& run) { to[count++] = run; });
+    return count;
   }
   /// The same for one column, whose sums lie together. Of one group.
   void column(std::size_t row, std::size_t rows, std::size_t at, T* sums) const noexcept {
@@ -71,6 +71,17 @@ struct convolution_output {
   }
 
  private:
+  template <class F>
+  void for_each_run(std::size_t group, std::size_t row, std::size_t column, std::size_t n, const F& f) const noexcept {
+    const std::size_t width = maps.y.width(), plane = maps.y.height() * width, c = maps.channel(group, row);
+    const std::size_t run_limit = rows_are_contiguous() ? plane : width;
+    for (std::size_t lane = 0; lane < n;) {
+      const std::size_t image = (column + lane) / plane, pixel = (column + lane) % plane;
+      const std::size_t length = (std::min)(n - lane, run_limit - pixel % run_limit);
+      f({lane, length, maps.target(image, c, pixel / width, pixel % width)});
+      lane += length;
+    }
+  }
   template <class View>
   static bool contiguous(const View& v, std::size_t width) noexcept {
     return v.empty() || v.stride(2) == static_cast<std::ptrdiff_t>(width) * v.stride(3);

@@ -36,6 +36,16 @@ struct matrix_columns {
       for (std::size_t lane = 0; lane < n; ++lane)
         for (std::size_t i = k; i < (std::min)(k + step, k1); ++i) dst[(i - k0) * ld + lane] = x(i, column + lane);
   }
+  [[nodiscard]] panel_rows<T> in_place(std::size_t /*group*/, std::size_t k0, std::size_t column,
+                                       std::size_t n) const noexcept {
+    if (x.stride(1) != 1 || !rows_serve(kernels, x.stride(0), n)) return {};
+    return {&x(k0, column), static_cast<std::size_t>(x.stride(0))};
+  }
+  [[nodiscard]] panel_traffic<T> next(std::size_t /*group*/, std::size_t k0, std::size_t column,
+                                      std::size_t n) const noexcept {
+    if (x.stride(1) != 1) return {};
+    return {nullptr, 0, &x(k0, column), x.stride(0), n};
+  }
 };
 
 /// Writes sums to a matrix with any strides.
@@ -49,6 +59,11 @@ struct matrix_output {
   void operator()(std::size_t /*group*/, std::size_t row, std::size_t rows, std::size_t column, std::size_t n,
                   const T* sums, std::size_t ld) const noexcept {
     kernels.store_rows(sums, ld, rows, n, target(row, column));
+  }
+  std::size_t runs(std::size_t /*group*/, std::size_t row, std::size_t column, std::size_t n,
+                   store_run<T>* to) const noexcept {
+    *to = {0, n, target(row, column)};
+    return 1;
   }
   /// The same for one column, whose sums lie together.
   void column(std::size_t row, std::size_t rows, std::size_t at, T* sums) const noexcept {

@@ -70,6 +70,24 @@ struct store_target {
   const T* scale = nullptr;
 };
 
+/// Lanes [first, first + length) of a panel and where their outputs go, row by row.
+template <scalar T>
+struct store_run {
+  std::size_t first, length;
+  store_target<T> to;
+};
+
+/// What moves between memory and the caches while a panel is multiplied. Either may be none: then sums stay where they
+/// are added up, and nothing is fetched.
+template <scalar T>
+struct panel_traffic {
+  const store_run<T>* outputs = nullptr;  ///< of the panel, whose sums are complete once this product is added
+  std::size_t output_runs = 0;
+  const T* next = nullptr;  ///< inputs that will be packed later, as deep as the product, in rows at next_row
+  std::ptrdiff_t next_row = 0;
+  std::size_t next_columns = 0;
+};
+
 /// Codewords that stand together in nearest_words.
 inline constexpr std::size_t nearest_group = 4;
 

@@ -26,7 +26,7 @@ namespace detail {
 
 template <scalar T, class Arch, class Code>
 constexpr code_kernels<T, Code> make_code_kernels() noexcept {
-  return {&code_panel<T, Arch, Code>, &lut_step<T, Arch, Code>, &dot_rows<T, Arch, Code>};
+  return {&code_panel<T, Arch, Code>, &code_traffic<T, Arch, Code>, &lut_step<T, Arch, Code>, &dot_rows<T, Arch, Code>};
 }
 
 template <class Arch>
@@ -60,6 +60,7 @@ inline constexpr kernel_table<T> table_of{
     lut_width<T, Arch>,
     detail::lane_sums<T, Arch>::quick,
     &gemm_panel<T, Arch>,
+    &gemm_traffic<T, Arch>,
     &gather_runs<T, Arch>,
     &copy_runs<T, Arch>,
     &filter_runs<T, Arch>,

@@ -130,6 +130,9 @@ struct simd<T, avx512vnni_arch> : simd<T, arch_of<isa::avx512>::type> {};
 
 /// Vectors of four floats on a machine whose own are wider.
 struct narrow_x86_arch {};
+/// The same for kernels that are not inlined: compiled once for each Arch, with its flags.
+template <class Arch>
+struct four_lanes_of {};
 #if defined(__FMA__)
 template <>
 struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
@@ -138,6 +141,8 @@ struct simd<float, narrow_x86_arch> : simd<float, arch_of<isa::sse2>::type> {
     return _mm_fnmadd_ps(a, b, c);
   }
 };
+template <class Arch>
+struct simd<float, four_lanes_of<Arch>> : simd<float, narrow_x86_arch> {};
 #endif
 
 namespace detail {
@@ -213,6 +218,11 @@ struct register_tile<arch_of<isa::avx512>::type> {
 };
 template <>
 struct register_tile<avx512vnni_arch> : register_tile<arch_of<isa::avx512>::type> {};
+template <class Arch>
+struct register_tile<four_lanes_of<Arch>> {
+  static constexpr std::size_t vectors = 1;
+  static constexpr std::size_t rows = 8;  // as many as hide what a multiply-add takes
+};
 template <>
 struct register_tile<arch_of<isa::neon64>::type> {
   static constexpr std::size_t vectors = 4;

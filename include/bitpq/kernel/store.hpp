@@ -42,12 +42,18 @@ BITPQ_FORCE_INLINE std::size_t store_neighbours(const T* sums, std::size_t c, st
     return c;
 }
 
+/// Whether neighbours of a row are neighbours in memory.
+template <scalar T>
+BITPQ_FORCE_INLINE bool is_contiguous(const store_target<T>& to) noexcept {
+  return to.y_column == 1 && (to.residual == nullptr || to.residual_column == 1);
+}
+
 /// store_rows with or without scales: those without are not to pay for them.
 template <bool Scaled, scalar T, class Arch>
 void store_scaled(const T* BITPQ_RESTRICT sums, std::size_t ld, std::size_t rows, std::size_t columns,
                   const store_target<T>& to) noexcept {
   using s = simd<T, Arch>;
-  const bool contiguous = to.y_column == 1 && (to.residual == nullptr || to.residual_column == 1);
+  const bool contiguous = is_contiguous(to);
   constexpr std::size_t ahead = 6, line = 64 / sizeof(T);
   for (std::size_t r = 0; r < rows; ++r, sums += ld) {
     const auto row = static_cast<std::ptrdiff_t>(r);

@@ -30,6 +30,9 @@ struct code_kernels {
   void (*code_panel)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* b,
                      std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns,
                      std::size_t depth, std::size_t d, bool accumulate) noexcept;
+  void (*code_traffic)(const T* book, std::size_t book_stride, const Code* codes, std::size_t code_stride, const T* b,
+                       std::size_t ldb, T* c, std::ptrdiff_t ldc, std::size_t rows, std::size_t columns,
+                       std::size_t depth, std::size_t d, bool accumulate, const panel_traffic<T>& traffic) noexcept;
   void (*lut_step)(const lut_operands<T>& with, const lut_look_up<T, Code>& from,
                    const lut_build<T, Code>& to) noexcept;
   void (*dot_rows)(const dot_operands<T, Code>& operands, T* y, std::size_t y_stride, std::size_t rows,
@@ -109,6 +112,9 @@ struct kernel_table {
 
   void (*gemm_panel)(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
                      std::size_t rows, std::size_t columns, std::size_t depth, bool accumulate) noexcept;
+  void (*gemm_traffic)(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
+                       std::size_t rows, std::size_t columns, std::size_t depth, bool accumulate,
+                       const panel_traffic<T>& traffic) noexcept;
   void (*gather_runs)(const T* src, std::ptrdiff_t step, const copy_run* runs, std::size_t count, T* dst) noexcept;
   void (*copy_runs)(const T* src, const std::size_t* offsets, std::size_t rows, const copy_run* runs, std::size_t count,
                     T* dst, std::size_t ld) noexcept;

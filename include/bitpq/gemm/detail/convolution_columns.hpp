@@ -10,6 +10,7 @@
 #include <bitpq/codec/layer_geometry.hpp>
 #include <bitpq/core/nchw_view.hpp>
 #include <bitpq/core/scratch.hpp>
+#include <bitpq/gemm/detail/panel_rows.hpp>
 #include <bitpq/kernel/table.hpp>
 
 #include <algorithm>
@@ -164,6 +165,23 @@ class convolution_columns {
       packing_.copy(memory.window, memory.taps + tap, rows, memory.pixels, memory.pixel_count, dst + (k - k0) * ld, ld);
       k += rows;
     }
+  }
+
+  [[nodiscard]] panel_rows<T> in_place(std::size_t group, std::size_t k0, std::size_t column,
+                                       std::size_t n) const noexcept {
+    const panel_traffic<T> found = next(group, k0, column, n);
+    if (found.next_columns < n || !rows_serve(*packing_.kernels, x_.stride(1), n)) return {};
+    return {found.next, static_cast<std::size_t>(x_.stride(1))};
+  }
+  /// Where the same pixels lie of every channel, as far as they belong to one image.
+  [[nodiscard]] panel_traffic<T> next(std::size_t group, std::size_t k0, std::size_t column,
+                                      std::size_t n) const noexcept {
+    if (!direct_ || !whole_ || x_.stride(3) != 1) return {};
+    const std::size_t pixels = out_.h * out_.w, image = column / pixels, pixel = column % pixels;
+    return {
+        nullptr, 0,
+        channel_of(group, k0) + static_cast<std::ptrdiff_t>(image) * x_.stride(0) + static_cast<std::ptrdiff_t>(pixel),
+        x_.stride(1), (std::min)(n, pixels - pixel)};
   }
 
   /// Fills the window with what columns column .. column + n see of a channel of a group; element i of pixel run r at

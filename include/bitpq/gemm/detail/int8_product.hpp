@@ -20,6 +20,7 @@ class int8_weights {
  public:
   using input = std::uint8_t;
   using sum = std::int32_t;
+  static constexpr bool stores = false;
   using work = std::uint32_t;
 
   explicit int8_weights(const prepacked_matrix<float>& w) noexcept : w_(&w) {}

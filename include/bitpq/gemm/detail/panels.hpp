@@ -8,6 +8,7 @@
 
 #include <bitpq/core/executor.hpp>
 #include <bitpq/core/scratch.hpp>
+#include <bitpq/gemm/detail/panel_rows.hpp>
 #include <bitpq/gemm/detail/weights.hpp>
 #include <bitpq/gemm/path.hpp>
 
@@ -55,8 +56,12 @@ inline std::size_t columns_of_task(std::size_t columns, std::size_t panel, std::
 ///   workspace cut(cutter, panel)      takes one worker's memory from a scratch_cutter
 ///   pack(workspace, group, k0, k1, column, n, dst, ld)   rows [k0, k1) of columns column .. column + n to
 ///       dst[(k - k0) * ld + lane]; the lanes beyond n, and a vector beyond the last row, may be written too
-/// store(group, row, rows, column, n, sums, ld) takes finished sums. Weights of group g are rows g * rows onwards.
-/// Throws out_of_memory before anything is written.
+///   next(group, k0, column, n)        for weights that store: inputs to fetch while others are multiplied, rows from
+///   k0
+///       on of columns from `column` on, at most n, as panel_traffic without outputs; perhaps none
+/// store(group, row, rows, column, n, sums, ld) takes finished sums; of weights that store, store.runs(group, row,
+/// column, n, runs) says where those of n columns go, in at most n runs, and how many. Weights of group g are rows g *
+/// rows onwards. Throws out_of_memory before anything is written.
 template <scalar T, class Weights, class Reader, class Store>
 void multiply_panels(const Weights& w, const product_extent& extent, const Reader& reader, const Store& store,
                      executor_ref exec) {
@@ -72,11 +77,13 @@ void multiply_panels(const Weights& w, const product_extent& extent, const Reade
     typename Weights::sum* sums;
     typename Weights::work* work;
     typename Reader::workspace reading;
+    store_run<T>* runs;
   };
   const auto cut = [&](scratch_cutter memory) {
     worker_memory mine{memory.take<typename Weights::input>(input_size),
                        memory.take<typename Weights::sum>(rows_each * columns_each),
-                       memory.take<typename Weights::work>(w.work_size()), reader.cut(memory, columns_each)};
+                       memory.take<typename Weights::work>(w.work_size()), reader.cut(memory, columns_each),
+                       memory.take<store_run<T>>(Weights::stores ? w.panel() : 0)};
     return std::pair(mine, memory.used());
   };
   const std::size_t bytes_each = cut(scratch_cutter()).second;
@@ -91,14 +98,32 @@ void multiply_panels(const Weights& w, const product_extent& extent, const Reade
     worker_memory mine = cut(scratch_cutter(memory.data() + worker * bytes_each)).first;
     for (std::size_t k0 = 0; k0 < w.cols();) {
       const std::size_t k1 = w.depth_end(k0);
-      reader.pack(mine.reading, group, k0, k1, first, columns, mine.inputs, columns_each);
-      w.add({group * extent.rows + row, rows, k0, k1},
-            panel_product<typename Weights::input, typename Weights::sum>{mine.inputs, mine.sums, columns_each, columns,
-                                                                          k0 > 0},
-            mine.work);
+      panel_rows<typename Weights::input> inputs;
+      if constexpr (Weights::stores) inputs = reader.in_place(group, k0, first, columns);
+      if (inputs.at == nullptr) {
+        reader.pack(mine.reading, group, k0, k1, first, columns, mine.inputs, columns_each);
+        inputs = {mine.inputs, columns_each};
+      }
+      const weight_range at{group * extent.rows + row, rows, k0, k1};
+      const panel_product<typename Weights::input, typename Weights::sum> to{inputs.at, mine.sums, columns_each,
+                                                                             columns,   k0 > 0,    inputs.ld};
+      if constexpr (Weights::stores)
+        w.add(at, to, [&](std::size_t column, std::size_t n) {
+          const std::size_t here = first + column, next = here + columns_each;
+          panel_traffic<T> traffic;
+          if (next < extent.columns)
+            traffic = reader.next(group, k0, next, (std::min)(w.panel(), extent.columns - next));
+          if (k1 == w.cols()) {
+            traffic.outputs = mine.runs;
+            traffic.output_runs = store.runs(group, row, here, n, mine.runs);
+          }
+          return traffic;
+        });
+      else
+        w.add(at, to, mine.work);
       k0 = k1;
     }
-    store(group, row, rows, first, columns, mine.sums, columns_each);
+    if constexpr (!Weights::stores) store(group, row, rows, first, columns, mine.sums, columns_each);
   });
 }
 

@@ -10,7 +10,8 @@
 //   depth_end(k0)            where the run of columns that begins at k0 ends; at most max_depth() further
 //   input, sum, work         types of the elements of packed panels, of sums and of scratch
 //   work_size()              elements of scratch that add needs
-//   add(weights, panels, scratch)
+//   add(weights, panels, scratch), or add(weights, panels, traffic) where `stores`: traffic(column, n) says what moves
+//       while the product of a panel's columns from `column` on is added for the last time in a run of the depth
 //
 // The sums of one element are always formed in the order of the columns, and in a run of them stage by stage.
 
@@ -38,10 +39,13 @@ struct panel_product {
   Sum* sums;
   std::size_t ld, columns;
   bool accumulate;
+  std::size_t input_ld;
 };
 
 /// Columns of a run that is multiplied directly: a panel of them takes about 100 KB of the second-level cache.
 inline constexpr std::size_t direct_depth = 384;
+/// Bytes of inputs that are packed at once.
+inline constexpr std::size_t direct_inputs = std::size_t{160} << 10;
 
 /// What weights that the micro-kernel reads where they are have in common.
 template <scalar T>
@@ -50,10 +54,14 @@ class direct_weights {
   using input = T;
   using sum = T;
   using work = T;
+  static constexpr bool stores = true;
 
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
   [[nodiscard]] std::size_t panel() const noexcept { return kernels_->panel; }
-  [[nodiscard]] static constexpr std::size_t max_panels() noexcept { return 1; }
+  /// Where the depth is short: panels then share what a convolution's windows hold.
+  [[nodiscard]] std::size_t max_panels_of(std::size_t depth) const noexcept {
+    return std::clamp(direct_inputs / ((depth + 1) * panel() * sizeof(T)), std::size_t{1}, std::size_t{4});
+  }
   [[nodiscard]] static constexpr std::size_t max_rows() noexcept { return direct_task_rows; }
   /// Packing.
   [[nodiscard]] static constexpr std::size_t overhead_rows() noexcept { return 8; }
@@ -73,6 +81,7 @@ class coded_weights : public direct_weights<T> {
   explicit coded_weights(const prepacked_matrix<T>& w) noexcept : direct_weights<T>(w.kernels()), w_(&w) {}
 
   [[nodiscard]] std::size_t cols() const noexcept { return w_->cols(); }
+  [[nodiscard]] std::size_t max_panels() const noexcept { return this->max_panels_of((std::min)(max_depth(), cols())); }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept {
     return end_of_run(w_->format(), k0, blocks_of(w_->format(), direct_depth));
   }
@@ -80,20 +89,26 @@ class coded_weights : public direct_weights<T> {
     return blocks_of(w_->format(), direct_depth) * w_->format().block_size;
   }
 
-  void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
-    for (std::size_t stage = 0; stage < w_->format().stages; ++stage) add_stage(stage, at, to);
+  template <class Traffic>
+  void add(const weight_range& at, const panel_product<T>& to, const Traffic& traffic) const noexcept {
+    const std::size_t last = w_->format().stages - 1, panel = this->panel();
+    for (std::size_t column = 0; column < to.columns; column += panel) {
+      const std::size_t n = (std::min)(panel, to.columns - column);
+      for (std::size_t stage = 0; stage < last; ++stage) add_stage(stage, at, to, column, n, {});
+      add_stage(last, at, to, column, n, traffic(column, n));
+    }
   }
 
  private:
-  void add_stage(std::size_t stage, const weight_range& at, const panel_product<T>& to) const noexcept {
+  void add_stage(std::size_t stage, const weight_range& at, const panel_product<T>& to, std::size_t column,
+                 std::size_t n, const panel_traffic<T>& traffic) const noexcept {
     const code_format& format = w_->format();
-    const std::size_t d = format.block_size, first = at.k0 / d, panel = this->panel();
+    const std::size_t d = format.block_size, first = at.k0 / d;
     w_->with_codes(format.position(stage, first), at.row, [&]<class Code>(const Code* codes) {
-      for (std::size_t column = 0; column < to.columns; column += panel)
-        w_->kernels().template on<Code>().code_panel(
-            w_->book(format.book_of(stage, first)), d, codes, w_->code_stride(), to.inputs + column, to.ld,
-            to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel, to.columns - column),
-            at.k1 - at.k0, d, to.accumulate || stage > 0);
+      w_->kernels().template on<Code>().code_traffic(w_->book(format.book_of(stage, first)), d, codes,
+                                                     w_->code_stride(), to.inputs + column, to.input_ld,
+                                                     to.sums + column, static_cast<std::ptrdiff_t>(to.ld), at.rows, n,
+                                                     at.k1 - at.k0, d, to.accumulate || stage > 0, traffic);
     });
   }
 
@@ -107,6 +122,7 @@ class tabulated_weights {
   using input = T;
   using sum = T;
   using work = T;
+  static constexpr bool stores = false;
 
   explicit tabulated_weights(const prepacked_matrix<T>& w) noexcept : w_(&w) {}
 
@@ -237,15 +253,19 @@ class dense_weights : public direct_weights<T> {
   dense_weights(matrix_view<const T> w, const kernel_table<T>& kernels) noexcept : direct_weights<T>(kernels), w_(w) {}
 
   [[nodiscard]] std::size_t cols() const noexcept { return w_.cols(); }
+  [[nodiscard]] std::size_t max_panels() const noexcept { return this->max_panels_of((std::min)(max_depth(), cols())); }
   [[nodiscard]] std::size_t depth_end(std::size_t k0) const noexcept { return (std::min)(k0 + max_depth(), cols()); }
   [[nodiscard]] static constexpr std::size_t max_depth() noexcept { return direct_depth; }
 
-  void add(const weight_range& at, const panel_product<T>& to, T* /*scratch*/) const noexcept {
+  template <class Traffic>
+  void add(const weight_range& at, const panel_product<T>& to, const Traffic& traffic) const noexcept {
     const std::size_t panel = this->panel();
-    for (std::size_t column = 0; column < to.columns; column += panel)
-      this->kernels().gemm_panel(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.ld, to.sums + column,
-                                 static_cast<std::ptrdiff_t>(to.ld), at.rows, (std::min)(panel, to.columns - column),
-                                 at.k1 - at.k0, to.accumulate);
+    for (std::size_t column = 0; column < to.columns; column += panel) {
+      const std::size_t n = (std::min)(panel, to.columns - column);
+      this->kernels().gemm_traffic(&w_(at.row, at.k0), w_.stride(0), to.inputs + column, to.input_ld, to.sums + column,
+                                   static_cast<std::ptrdiff_t>(to.ld), at.rows, n, at.k1 - at.k0, to.accumulate,
+                                   traffic(column, n));
+    }
   }
 
  private:
