@@ -28,7 +28,7 @@ function(bitpq_add_test_executable name suite)
     bitpq_add_dispatch(${target} ISAS ${BITPQ_TEST_ISAS})
   endif()
   # Optimising them takes half of a build; only these suites run long enough, or look close enough, to want more.
-  if(NOT MSVC AND NOT name MATCHES "^(property|conformance|unit\\.(kernel|gemm|cluster|quantize))$")
+  if(NOT MSVC AND NOT name MATCHES "^(property|conformance|unit\\.(kernel|gemm))$")
     target_compile_options(${target} PRIVATE -O1)
   endif()
   add_test(NAME ${name} COMMAND ${target})
