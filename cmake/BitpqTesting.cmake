@@ -27,9 +27,9 @@ function(bitpq_add_test_executable name suite)
   if(COMMAND bitpq_add_dispatch)
     bitpq_add_dispatch(${target} ISAS ${BITPQ_TEST_ISAS})
   endif()
-  # Only programs with the very flags of the support library can share its precompiled header; OpenMP's differ.
-  if(BITPQ_TEST_PCH AND "${arg_LIBRARIES}" MATCHES "^(bitpq::io)?$")
-    target_precompile_headers(${target} REUSE_FROM bitpq_test_support)
+  # Optimising them takes half of a build; only these suites run long enough, or look close enough, to want more.
+  if(NOT MSVC AND NOT name MATCHES "^(property|conformance|unit\\.(kernel|gemm))$")
+    target_compile_options(${target} PRIVATE -O1)
   endif()
   add_test(NAME ${name} COMMAND ${target})
   set_tests_properties(${name} PROPERTIES LABELS ${suite} TIMEOUT 900)

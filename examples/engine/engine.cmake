@@ -26,6 +26,7 @@ find_library(BITPQ_ONEDNN_LIBRARY dnnl)
 mark_as_advanced(BITPQ_ONEDNN_INCLUDE BITPQ_ONEDNN_LIBRARY)
 if(BITPQ_ONEDNN_INCLUDE AND BITPQ_ONEDNN_LIBRARY AND TARGET bitpq::openmp)
   add_library(bitpq_engine_onednn STATIC "${CMAKE_CURRENT_LIST_DIR}/onednn_network.cpp")
+  set_target_properties(bitpq_engine_onednn PROPERTIES UNITY_BUILD OFF) # included, its unnamed namespace is warned of
   target_include_directories(bitpq_engine_onednn SYSTEM PRIVATE "${BITPQ_ONEDNN_INCLUDE}")
   target_link_libraries(bitpq_engine_onednn PUBLIC bitpq_engine bitpq::openmp "${BITPQ_ONEDNN_LIBRARY}"
                                             PRIVATE bitpq_warnings)

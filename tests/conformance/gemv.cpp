@@ -62,7 +62,7 @@ struct few_columns {
 };
 
 template <class T>
-double bound(gemm_path path) {
+double column_bound(gemm_path path) {
   if (path == gemm_path::lut16 || path == gemm_path::automatic) return 1e-4;
   return std::is_same_v<T, float> ? 1e-5 : 1e-13;
 }
@@ -91,7 +91,7 @@ TEMPLATE_TEST_CASE("every path for few columns agrees with double precision", ""
         for (const gemm_path path : {gemm_path::gemv, gemm_path::gemv_lut, gemm_path::lut16, gemm_path::automatic}) {
           if (!serves(path, p.format, k)) continue;
           INFO("path " << to_string(path));
-          REQUIRE(p.error(p.run(packed, path)) <= bound<TestType>(path));
+          REQUIRE(p.error(p.run(packed, path)) <= column_bound<TestType>(path));
         }
       });
     }

@@ -24,7 +24,7 @@ namespace {
 
 const std::vector<std::size_t> block_sizes{1, 2, 3, 4, 5, 7, 8, 9, 16, 18, 25, 33, 64};
 const std::vector<std::size_t> codeword_counts{1, 2, 16, 17, 64, 255, 256, 257, 300, 1024};
-const std::vector<std::size_t> sizes{1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,  12,  13,  15,  16,
+const std::vector<std::size_t> sides{1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,  12,  13,  15,  16,
                                      17, 31, 32, 33, 63, 64, 65, 95, 96, 97, 127, 128, 129, 255, 257};
 const std::vector<std::size_t> deep{767, 768, 769, 1151, 1152, 1153, 1161, 1537, 2305, 2500};
 const std::vector<std::size_t> tall{383, 384, 385, 769, 2047, 2048, 2049};
@@ -32,7 +32,7 @@ const std::vector<std::size_t> column_counts{1,  2,  3,  4,  5,  7,  8,   9,   1
                                              31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 300};
 
 template <class T>
-constexpr double bound = std::is_same_v<T, float> ? 1e-5 : 1e-13;
+constexpr double rounding = std::is_same_v<T, float> ? 1e-5 : 1e-13;
 
 struct product_case {
   bitpq::code_format format;
@@ -61,7 +61,7 @@ product_case draw(std::size_t i, std::size_t d, std::size_t codewords, bool wide
   const auto one_of = [&](const std::vector<std::size_t>& from) { return from[below(from.size())]; };
   product_case c{};
   const bool is_deep = below(8) == 0;
-  std::size_t rows = one_of(sizes), cols = std::max(d, is_deep ? one_of(deep) : one_of(sizes));
+  std::size_t rows = one_of(sides), cols = std::max(d, is_deep ? one_of(deep) : one_of(sides));
   if (below(16) == 0) rows = one_of(tall);  // around a task of rows
   c.n = one_of(column_counts);
   const std::size_t stages = std::vector<std::size_t>{1, 1, 2, 1, 3}[stream.below(100, 5)];
@@ -89,8 +89,8 @@ product_case draw(std::size_t i, std::size_t d, std::size_t codewords, bool wide
 
 /// The operands of a case and what the product must come to.
 template <class T>
-struct prepared {
-  explicit prepared(const product_case& given, std::uint64_t seed)
+struct prepared_product {
+  explicit prepared_product(const product_case& given, std::uint64_t seed)
       : c(given),
         w(random_pq<T>(c.format, seed, c.type, c.scaled)),
         dense(decoded(w)),
@@ -115,7 +115,7 @@ struct prepared {
     if (c.residual == product_case::separate) fused.residual = view(residual);
     if (c.residual == product_case::in_place) fused.residual = view(y);
     multiply(matrix_view<const T>(view(x)), view(y), fused);
-    REQUIRE(relative_error(as_double(y.values()), want, least) <= bound<T>);
+    REQUIRE(relative_error(as_double(y.values()), want, least) <= rounding<T>);
     REQUIRE(y.intact());
   }
 
@@ -130,7 +130,7 @@ struct prepared {
 template <class T>
 void check_case(const product_case& c, std::uint64_t seed) {
   INFO(c.text());
-  prepared<T> p(c, seed);
+  prepared_product<T> p(c, seed);
   for_each_isa<T>([&](const kernel_table<T>& k) {
     const bitpq::prepacked_matrix<T> packed(p.w, k);
     for (const gemm_path path : paths_of(bitpq::plan_gemm(packed, c.n))) {

@@ -25,7 +25,7 @@ if(MODE STREQUAL "find_package")
 endif()
 
 run(${CMAKE_COMMAND} -S "${CMAKE_CURRENT_LIST_DIR}/consumer" -B "${WORK}/build" -G "${GENERATOR}"
-    "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Debug ${arguments})
+    "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=None ${arguments})
 run(${CMAKE_COMMAND} --build "${WORK}/build" --parallel 2)
 run("${WORK}/build/consumer")
 if(EXISTS "${WORK}/build/dispatched")

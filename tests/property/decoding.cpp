@@ -16,7 +16,7 @@ namespace {
 
 /// Rows [first, first + rows) as a matrix of their own.
 template <class T>
-bitpq::pq_matrix<T> rows_of(const bitpq::pq_matrix<T>& w, std::size_t first, std::size_t rows) {
+bitpq::pq_matrix<T> some_rows(const bitpq::pq_matrix<T>& w, std::size_t first, std::size_t rows) {
   const std::size_t each = w.format().row_codes();
   std::vector<std::uint16_t> codes(rows * each);
   w.codes().unpack(first * each, std::span<std::uint16_t>(codes));
@@ -37,7 +37,7 @@ TEMPLATE_TEST_CASE("rows of a compressed matrix decode to the same rows", "", fl
     for (std::size_t first = 0; first < format.rows; ++first)
       for (std::size_t rows = 1; first + rows <= format.rows; ++rows) {
         std::vector<TestType> part(rows * format.cols);
-        rows_of(w, first, rows).decode({part.data(), rows, format.cols});
+        some_rows(w, first, rows).decode({part.data(), rows, format.cols});
         const auto begin = whole.begin() + static_cast<std::ptrdiff_t>(first * format.cols);
         REQUIRE(std::equal(part.begin(), part.end(), begin));
       }

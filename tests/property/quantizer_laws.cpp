@@ -16,14 +16,14 @@ using bitpq::product_quantizer;
 
 namespace {
 
-struct sizes {
+struct layer_sizes {
   std::size_t rows, cols, block_size, codewords;
 };
 
-const std::vector<sizes>& all_sizes() {
-  static const std::vector<sizes> table{{40, 12, 4, 16},  {40, 13, 4, 16}, {25, 15, 4, 9},  {64, 16, 1, 7},
-                                        {100, 7, 7, 20},  {30, 9, 8, 5},   {50, 27, 9, 33}, {20, 40, 18, 12},
-                                        {90, 5, 2, 1000}, {1, 64, 4, 8},   {64, 1, 1, 30},  {17, 31, 16, 3}};
+const std::vector<layer_sizes>& all_layers() {
+  static const std::vector<layer_sizes> table{{40, 12, 4, 16},  {40, 13, 4, 16}, {25, 15, 4, 9},  {64, 16, 1, 7},
+                                              {100, 7, 7, 20},  {30, 9, 8, 5},   {50, 27, 9, 33}, {20, 40, 18, 12},
+                                              {90, 5, 2, 1000}, {1, 64, 4, 8},   {64, 1, 1, 30},  {17, 31, 16, 3}};
   return table;
 }
 
@@ -42,7 +42,7 @@ std::vector<T> decoded(const bitpq::pq_matrix<T>& codes) {
 }
 
 template <class T>
-void check_idempotent(const sizes& s, pq_params params) {
+void check_idempotent(const layer_sizes& s, pq_params params) {
   const std::vector<T> w = bitpq_test::random_values<T>(s.rows * s.cols, s.rows + s.cols);
   const layer_geometry g = layer_geometry::linear(s.rows, s.cols);
   const importance h = bitpq_test::moments_of(g, bitpq_test::correlated_images<T>(60, s.cols, {1, 1}, 3), 60, {1, 1});
@@ -61,7 +61,7 @@ void check_idempotent(const sizes& s, pq_params params) {
 
 TEMPLATE_TEST_CASE("coding decoded weights changes nothing", "", float, double) {
   using T = TestType;
-  for (const sizes& s : all_sizes())
+  for (const layer_sizes& s : all_layers())
     for (const codeword_type storage : storages<T>())
       for (const auto scope : {codebook_scope::layer, codebook_scope::column_groups, codebook_scope::position})
         for (const auto metric : {pq_metric::weights, pq_metric::gram}) {

@@ -30,9 +30,9 @@ std::function<void()> with(Change change) {
 }
 
 using params_type = kmeans_params;
-using values = std::vector<double>;
+using numbers = std::vector<double>;
 
-std::function<void()> gram(std::size_t rows, std::size_t cols, values elements, double damping = 0.01) {
+std::function<void()> gram(std::size_t rows, std::size_t cols, numbers elements, double damping = 0.01) {
   return [=] { static_cast<void>(whitening(matrix_view<const double>(elements.data(), rows, cols), damping)); };
 }
 
@@ -41,59 +41,59 @@ std::function<void()> gram(std::size_t rows, std::size_t cols, values elements, 
 TEST_CASE("k-means refuses bad parameters, points and weights") {
   bitpq_test::check_bad_inputs({
       {errc::bad_params, "clusters 0 outside 1 .. 65536",
-       with([](params_type& p, values&, values&) { p.clusters = 0; })},
+       with([](params_type& p, numbers&, numbers&) { p.clusters = 0; })},
       {errc::bad_params, "clusters 65537 outside 1 .. 65536",
-       with([](params_type& p, values&, values&) { p.clusters = 65537; })},
+       with([](params_type& p, numbers&, numbers&) { p.clusters = 65537; })},
       {errc::bad_params, "max_iterations 0 is below 1",
-       with([](params_type& p, values&, values&) { p.max_iterations = 0; })},
+       with([](params_type& p, numbers&, numbers&) { p.max_iterations = 0; })},
       {errc::bad_params, "tolerance -0.5 is not a finite number >= 0",
-       with([](params_type& p, values&, values&) { p.tolerance = -0.5; })},
+       with([](params_type& p, numbers&, numbers&) { p.tolerance = -0.5; })},
       {errc::bad_params, "tolerance inf is not a finite number >= 0",
-       with([](params_type& p, values&, values&) { p.tolerance = inf; })},
+       with([](params_type& p, numbers&, numbers&) { p.tolerance = inf; })},
       {errc::bad_params, "tolerance nan is not a finite number >= 0",
-       with([](params_type& p, values&, values&) { p.tolerance = not_a_number; })},
+       with([](params_type& p, numbers&, numbers&) { p.tolerance = not_a_number; })},
       {errc::bad_params, "annealing -1 is not a finite number >= 0",
-       with([](params_type& p, values&, values&) { p.annealing = -1; })},
+       with([](params_type& p, numbers&, numbers&) { p.annealing = -1; })},
       {errc::bad_params, "annealing nan is not a finite number >= 0",
-       with([](params_type& p, values&, values&) { p.annealing = not_a_number; })},
-      {errc::bad_params, "batch 0 is below 1", with([](params_type& p, values&, values&) { p.batch = 0; })},
+       with([](params_type& p, numbers&, numbers&) { p.annealing = not_a_number; })},
+      {errc::bad_params, "batch 0 is below 1", with([](params_type& p, numbers&, numbers&) { p.batch = 0; })},
       {errc::bad_params, "0 initial codeword elements for seeding_method::given",
-       with([](params_type& p, values&, values&) { p.seeding = bitpq::seeding_method::given; })},
+       with([](params_type& p, numbers&, numbers&) { p.seeding = bitpq::seeding_method::given; })},
       {errc::bad_params, "4 initial codeword elements without seeding_method::given",
-       with([](params_type& p, values&, values&) {
+       with([](params_type& p, numbers&, numbers&) {
          p.initial = {1, 2, 3, 4};
        })},
       {errc::bad_shape, "3 initial codeword elements for 2 clusters of 2 dimensions",
-       with([](params_type& p, values&, values&) {
+       with([](params_type& p, numbers&, numbers&) {
          p.seeding = bitpq::seeding_method::given;
          p.initial = {1, 2, 3};
        })},
-      {errc::non_finite, "initial codewords hold inf at 1", with([](params_type& p, values&, values&) {
+      {errc::non_finite, "initial codewords hold inf at 1", with([](params_type& p, numbers&, numbers&) {
          p.seeding = bitpq::seeding_method::given;
          p.initial = {1, inf, 3, 4};
        })},
       {errc::bad_params, "2 restarts from given codewords without annealing would repeat the first run",
-       with([](params_type& p, values&, values&) {
+       with([](params_type& p, numbers&, numbers&) {
          p.seeding = bitpq::seeding_method::given;
          p.initial = {1, 2, 3, 4};
          p.restarts = 2;
        })},
-      {errc::bad_params, "7 clusters exceed 6 points", with([](params_type& p, values&, values&) {
+      {errc::bad_params, "7 clusters exceed 6 points", with([](params_type& p, numbers&, numbers&) {
          p.clusters = 7;
          p.limit = bitpq::cluster_limit::strict;
        })},
       {errc::non_finite, "points holds nan at (2, 1)",
-       with([](params_type&, values& v, values&) { v[5] = not_a_number; })},
-      {errc::non_finite, "points holds -inf at (0, 0)", with([](params_type&, values& v, values&) { v[0] = -inf; })},
-      {errc::bad_shape, "5 weights for 6 points", with([](params_type&, values&, values& w) { w.pop_back(); })},
-      {errc::bad_shape, "7 weights for 6 points", with([](params_type&, values&, values& w) { w.push_back(1); })},
+       with([](params_type&, numbers& v, numbers&) { v[5] = not_a_number; })},
+      {errc::non_finite, "points holds -inf at (0, 0)", with([](params_type&, numbers& v, numbers&) { v[0] = -inf; })},
+      {errc::bad_shape, "5 weights for 6 points", with([](params_type&, numbers&, numbers& w) { w.pop_back(); })},
+      {errc::bad_shape, "7 weights for 6 points", with([](params_type&, numbers&, numbers& w) { w.push_back(1); })},
       {errc::bad_params, "weight -1 of point 3 is not a finite number >= 0",
-       with([](params_type&, values&, values& w) { w[3] = -1; })},
+       with([](params_type&, numbers&, numbers& w) { w[3] = -1; })},
       {errc::bad_params, "weight nan of point 4 is not a finite number >= 0",
-       with([](params_type&, values&, values& w) { w[4] = not_a_number; })},
+       with([](params_type&, numbers&, numbers& w) { w[4] = not_a_number; })},
       {errc::bad_params, "weight inf of point 0 is not a finite number >= 0",
-       with([](params_type&, values&, values& w) { w[0] = inf; })},
-      {errc::bad_params, "all 6 weights are zero", with([](params_type&, values&, values& w) { w.assign(6, 0.0); })},
+       with([](params_type&, numbers&, numbers& w) { w[0] = inf; })},
+      {errc::bad_params, "all 6 weights are zero", with([](params_type&, numbers&, numbers& w) { w.assign(6, 0.0); })},
       {errc::bad_shape, "k-means over 0 points of 3 dimensions",
        [] { static_cast<void>(bitpq::kmeans<float>(matrix_view<const float>(nullptr, 0, 3), {}, {})); }},
       {errc::bad_shape, "k-means over 3 points of 0 dimensions",
@@ -102,9 +102,9 @@ TEST_CASE("k-means refuses bad parameters, points and weights") {
 }
 
 TEST_CASE("a metric refuses what is no Gram matrix, and points of another dimension") {
-  const values identity{1, 0, 0, 1};
+  const numbers identity{1, 0, 0, 1};
   bitpq_test::check_bad_inputs({
-      {errc::bad_shape, "Gram matrix of 2 x 3", gram(2, 3, values(6, 1.0))},
+      {errc::bad_shape, "Gram matrix of 2 x 3", gram(2, 3, numbers(6, 1.0))},
       {errc::bad_params, "damping -0.01 is not a finite number >= 0", gram(2, 2, identity, -0.01)},
       {errc::bad_params, "damping nan is not a finite number >= 0", gram(2, 2, identity, not_a_number)},
       {errc::non_finite, "Gram matrix holds inf at (1, 0)", gram(2, 2, {1, 0, inf, 1})},

@@ -38,7 +38,7 @@ void book(const std::vector<T>& values, std::size_t count, std::size_t codewords
 void book_of_int8(std::vector<std::int8_t> quantized, std::vector<float> scales) {
   static_cast<void>(codebook<float>::from_int8(quantized, scales, 1, 2));
 }
-void pack(int bits, const std::vector<std::uint16_t>& codes) { packed_codes(bits, codes); }
+void try_to_pack(int bits, const std::vector<std::uint16_t>& codes) { packed_codes(bits, codes); }
 
 /// 4 x 6 weights in blocks of 2 from three codewords.
 pq_matrix<float> matrix(int bits, const std::vector<std::uint16_t>& codes, std::size_t rows = 4, std::size_t cols = 6,
@@ -257,12 +257,12 @@ TEST_CASE("bad codes are refused with their numbers") {
   std::vector<std::uint16_t> three(3, 99);
   std::vector<std::uint8_t> bytes(2, 99);
   check_bad_inputs({
-      {errc::bad_params, "codes of 0 bits, outside 1 .. 16", [] { pack(0, {}); }},
-      {errc::bad_params, "codes of 17 bits, outside 1 .. 16", [] { pack(17, {1}); }},
+      {errc::bad_params, "codes of 0 bits, outside 1 .. 16", [] { try_to_pack(0, {}); }},
+      {errc::bad_params, "codes of 17 bits, outside 1 .. 16", [] { try_to_pack(17, {1}); }},
       {errc::bad_params, "codes of -3 bits, outside 1 .. 16", [] { packed_codes(-3, 1, {0}); }},
       {errc::bad_params, "code 8 at 1 does not fit into 3 bits",
        [] {
-         pack(3, {7, 8});
+         try_to_pack(3, {7, 8});
        }},
       {errc::bad_shape, "5 codes of 3 bits need 2 bytes, got 3",
        [] {

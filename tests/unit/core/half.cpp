@@ -14,7 +14,7 @@ using bitpq::half_to_float;
 
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float beyond_all = std::numeric_limits<float>::infinity();
 
 /// The binary16 number nearest to a finite value by arithmetic instead of bits: the quantum of its binade, then the
 /// default rounding of the machine, to nearest even.
@@ -23,7 +23,7 @@ double nearest_half(double value) {
   const int exponent = size == 0 ? -14 : std::max(std::ilogb(size), -14);
   const double quantum = std::ldexp(1.0, exponent - 10);
   const double rounded = std::nearbyint(size / quantum) * quantum;
-  return std::copysign(rounded > 65504 ? static_cast<double>(infinity) : rounded, value);
+  return std::copysign(rounded > 65504 ? static_cast<double>(beyond_all) : rounded, value);
 }
 
 /// Counted rather than checked one by one: there are millions.
@@ -62,8 +62,8 @@ TEST_CASE("rounding to binary16 is to nearest, ties to even") {
   CHECK(half_from_float(0x1.0p-25F) == 0U);
   CHECK(half_from_float(0x1.000002p-25F) == 1U);
   CHECK(half_from_float(-0.0F) == 0x8000U);
-  CHECK(half_from_float(infinity) == 0x7C00U);
-  CHECK(half_from_float(-infinity) == 0xFC00U);
+  CHECK(half_from_float(beyond_all) == 0x7C00U);
+  CHECK(half_from_float(-beyond_all) == 0xFC00U);
   CHECK(half_from_float(std::numeric_limits<float>::max()) == 0x7C00U);
   CHECK(half_from_float(std::numeric_limits<float>::denorm_min()) == 0U);
 
@@ -72,7 +72,7 @@ TEST_CASE("rounding to binary16 is to nearest, ties to even") {
     const float low = half_to_float(static_cast<std::uint16_t>(pattern));
     const float high = half_to_float(static_cast<std::uint16_t>(pattern + 1));
     const float middle = low + (high - low) / 2;
-    for (const float value : {middle, std::nextafterf(middle, 0.0F), std::nextafterf(middle, infinity)})
+    for (const float value : {middle, std::nextafterf(middle, 0.0F), std::nextafterf(middle, beyond_all)})
       wrong += (rounds_right(value) ? 0 : 1) + (rounds_right(-value) ? 0 : 1);
   }
   const bitpq::random_stream stream(7);

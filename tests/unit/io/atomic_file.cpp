@@ -28,12 +28,11 @@
 
 namespace fs = std::filesystem;
 using bitpq::atomic_file;
+using bitpq_test::bytes_of;
 using bitpq_test::error_of;
 using bitpq_test::files_in;
 using bitpq_test::read_file;
 using bitpq_test::write_file;
-
-static std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 static void replace(const fs::path& target, std::string_view text) {
   atomic_file file(target);

@@ -11,7 +11,7 @@ using bitpq_test::craft;
 
 namespace {
 
-struct row {
+struct bad_file {
   std::string header;
   std::string data;
   std::string said;  ///< after "corrupt_file: bitpq: f: "
@@ -40,7 +40,7 @@ std::string two(const std::string& a, const std::string& b, const std::string& n
 const std::string u8 = R"("U8")";
 const std::string f32 = R"("F32")";
 
-const row layouts[] = {
+const bad_file layouts[] = {
     {entry(f32, "[2]", "[0,8]"), "1234567", "tensor 'a' ends at byte 8 of 7 bytes of data"},
     {entry(f32, "[2]", "[0,8]"), "", "tensor 'a' ends at byte 8 of 0 bytes of data"},
     {entry(u8, "[2]", "[2,0]"), "12", "tensor 'a' ends at byte 0 before it begins at 2"},
@@ -77,7 +77,7 @@ const row layouts[] = {
     {two("[2,4]", "[0,2]", "\\u0061"), "1234", "tensor 'a' appears twice"},
 };
 
-const row forms[] = {
+const bad_file forms[] = {
     {entry(R"("F31")", "[2]", "[0,2]"), "12", "tensor 'a' has unknown dtype 'F31'"},
     {entry(R"("u8")", "[2]", "[0,2]"), "12", "tensor 'a' has unknown dtype 'u8'"},
     {entry("8", "[2]", "[0,2]"), "12", "tensor 'a' key 'dtype' holds 8, not a string"},
@@ -126,7 +126,7 @@ const row forms[] = {
 };
 
 /// Broken JSON: the words after these are the parser's.
-const row broken[] = {
+const bad_file broken[] = {
     {R"({"a":)", "", "the header is no valid JSON at byte 6: '"},
     {R"({"a")", "", "the header is no valid JSON at byte 5: '"},
     {R"({},)", "", "the header is no valid JSON at byte 3: '"},
@@ -144,15 +144,15 @@ const row broken[] = {
 }  // namespace
 
 TEST_CASE("layouts that contradict themselves or the file", "[io]") {
-  for (const row& r : layouts) CHECK(said_of(craft(r.header, r.data)) == r.said);
+  for (const bad_file& r : layouts) CHECK(said_of(craft(r.header, r.data)) == r.said);
 }
 
 TEST_CASE("headers of another form", "[io]") {
-  for (const row& r : forms) CHECK(said_of(craft(r.header, r.data)) == r.said);
+  for (const bad_file& r : forms) CHECK(said_of(craft(r.header, r.data)) == r.said);
 }
 
 TEST_CASE("headers that are no JSON", "[io]") {
-  for (const row& r : broken) CHECK_THAT(said_of(craft(r.header)), Catch::Matchers::StartsWith(r.said));
+  for (const bad_file& r : broken) CHECK_THAT(said_of(craft(r.header)), Catch::Matchers::StartsWith(r.said));
 }
 
 TEST_CASE("files cut short, and lengths that lie", "[io]") {

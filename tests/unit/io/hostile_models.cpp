@@ -42,7 +42,7 @@ std::string said_of(const pieces& p) {
   return text;
 }
 
-struct row {
+struct bad_model {
   std::function<void(pieces&)> spoil;
   const char* said;
 };
@@ -58,7 +58,7 @@ std::function<void(pieces&)> scale(float value) {
   };
 }
 
-const row parts[] = {
+const bad_model parts[] = {
     {[](pieces&) {}, "no error"},
     {[](pieces& p) { p.metadata.erase("bitpq.format"); },
      "corrupt_file: bitpq: f: no compressed model: metadata has no 'bitpq.format'"},
@@ -88,7 +88,7 @@ const row parts[] = {
      "layer"},
 };
 
-const row contents[] = {
+const bad_model contents[] = {
     {[](pieces& p) { p.tensors["w.codes"].type = dtype::i8; },
      "corrupt_file: bitpq: f: tensor 'w.codes' holds I8 elements, not U8"},
     {[](pieces& p) {
@@ -137,7 +137,7 @@ const row contents[] = {
     {scale(3e38F), "corrupt_file: bitpq: f: layer 'w' is wrong: codebook holds inf at 1"},
 };
 
-const row records[] = {
+const bad_model records[] = {
     {record(""), "corrupt_file: bitpq: f: layer 'w' is of unknown kind ''"},
     {record("conv3d out=2"), "corrupt_file: bitpq: f: layer 'w' is of unknown kind 'conv3d'"},
     {record("linear in=5 block=2 codewords=3 codebooks=1 code_bits=2"),
@@ -217,7 +217,7 @@ std::function<void(pieces&)> staged(std::function<void(pieces&)> spoil) {
   };
 }
 
-const row stages[] = {
+const bad_model stages[] = {
     {staged([](pieces&) {}), "no error"},
     {staged(record("linear out=2 in=5 block=2 codewords=3 codebooks=1 code_bits=2 stages=0 scales=2")),
      "corrupt_file: bitpq: f: layer 'w' is wrong: 0 stages are outside 1 .. 16"},
@@ -258,8 +258,8 @@ const row stages[] = {
 };
 
 template <std::size_t N>
-void check_rows(const row (&rows)[N]) {
-  for (const row& r : rows) {
+void check_rows(const bad_model (&rows)[N]) {
+  for (const bad_model& r : rows) {
     pieces p;
     r.spoil(p);
     CHECK(said_of(p) == r.said);

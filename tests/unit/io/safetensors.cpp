@@ -10,13 +10,12 @@ using bitpq::dtype;
 using bitpq::safetensors_reader;
 using bitpq::tensor_view;
 using bitpq::write_safetensors;
+using bitpq_test::bytes_of;
 using bitpq_test::error_of;
 
 static std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-
-static std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 TEST_CASE("the bytes of a small file are these", "[io]") {
   const bitpq_test::temp_dir dir;

@@ -16,13 +16,13 @@ using namespace bitpq_test;
 namespace {
 
 template <class T>
-constexpr T guard = T{12345};
+constexpr T border = T{12345};
 
-/// Whether all of `values` from `first` on still is the guard value.
+/// Whether all of `values` from `first` on still is the border value.
 template <class T>
 bool untouched(const std::vector<T>& values, std::size_t first) {
   return std::all_of(values.begin() + static_cast<std::ptrdiff_t>(first), values.end(),
-                     [](T v) { return v == guard<T>; });
+                     [](T v) { return v == border<T>; });
 }
 
 /// Whether the sums of some wanted columns are as expected, and nothing beyond their last vector was written.
@@ -32,7 +32,7 @@ bool same_columns(const kernel_table<T>& k, const std::vector<T>& c, const std::
   const std::size_t written = bitpq::round_up(columns, k.lanes);
   for (std::size_t i = 0; i < c.size(); ++i) {
     const std::size_t r = i / ld, j = i % ld;
-    if (r < rows && j < columns ? c[i] != want[i] : (r >= rows || j >= written) && c[i] != guard<T>) return false;
+    if (r < rows && j < columns ? c[i] != want[i] : (r >= rows || j >= written) && c[i] != border<T>) return false;
   }
   return true;
 }
@@ -44,7 +44,7 @@ struct panel_sums {
   std::vector<T> c, want;
 
   panel_sums(std::size_t row_size, std::size_t row_count, std::size_t column_count)
-      : ld(row_size), rows(row_count), columns(column_count), c(rows * ld + 64, guard<T>), want(c) {}
+      : ld(row_size), rows(row_count), columns(column_count), c(rows * ld + 64, border<T>), want(c) {}
 
   /// want[r][j] = product(r, j), added to what stands there when accumulating.
   template <class Product>
@@ -125,7 +125,7 @@ void check_dot(const kernel_table<T>& k, std::size_t rows, std::size_t blocks, s
   const std::vector<T> book = random_integers<T>(words * each, 1), x = random_integers<T>(columns * blocks * each, 3);
   const std::vector<Code> codes = random_codes<Code>(blocks * code_stride, words, d);
   const std::size_t y_stride = rows + 3;
-  std::vector<T> y(columns * y_stride + 8, guard<T>), want = y;
+  std::vector<T> y(columns * y_stride + 8, border<T>), want = y;
   for (std::size_t c = 0; c < columns; ++c)
     for (std::size_t r = 0; r < rows; ++r) {
       T& sum = want[c * y_stride + r];
@@ -184,7 +184,7 @@ void check_lut(const kernel_table<T>& k, std::size_t rows, std::size_t columns, 
     for (std::size_t i = 0; i < w.depth; ++i) sum += weight(r, i) * x[i * ldx + j];
     return sum;
   });
-  std::vector<T> tables(blocks * table + 32, guard<T>);
+  std::vector<T> tables(blocks * table + 32, border<T>);
   const auto step = [&](const bitpq::lut_look_up<T, Code>& from, std::size_t depth) {
     k.template on<Code>().lut_step({w.book.data(), w.stride, d, listed.entries, width, columns}, from,
                                    {x.data(), ldx, tables.data(), depth, listed.names.data(), listed.lists.data()});

@@ -45,7 +45,7 @@ const std::vector<convolution>& convolutions() {
 
 /// Within a chunk products are summed in the inputs' own precision.
 template <class T>
-constexpr double rounding = sizeof(T) == sizeof(float) ? 1e-6 : 1e-13;
+constexpr double sum_rounding = sizeof(T) == sizeof(float) ? 1e-6 : 1e-13;
 
 /// The largest error relative to the largest element, over all groups.
 template <class T>
@@ -77,7 +77,7 @@ TEMPLATE_TEST_CASE("second moments of convolutions equal those of im2col's colum
       CHECK(gram.columns() == batch * out.h * out.w);
       const importance moments = gram.finish();
       CHECK((moments.groups() == g.groups() && moments.cols() == g.cols()));
-      CHECK(error_of(moments, g, view) < rounding<T>);
+      CHECK(error_of(moments, g, view) < sum_rounding<T>);
     }
 }
 
@@ -95,7 +95,7 @@ TEMPLATE_TEST_CASE("second moments of linear inputs, one sample per column", "",
         const row_major columns = bitpq_test::to_eigen(bitpq_test::view(x));
         const row_major want = columns * columns.transpose() / static_cast<double>(n);
         const row_major error = bitpq_test::to_eigen(gram.finish().gram(0)) - want;
-        REQUIRE(error.cwiseAbs().maxCoeff() < rounding<T> * want.cwiseAbs().maxCoeff());
+        REQUIRE(error.cwiseAbs().maxCoeff() < sum_rounding<T> * want.cwiseAbs().maxCoeff());
       }
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("a linear layer takes 1 x 1 images as well as columns") {
   CHECK(same_moments(as_columns.finish(), as_images.finish()));
 }
 
-TEST_CASE("any split of the batches gives the same moments up to rounding") {
+TEST_CASE("any split of the batches gives the same moments up to sum_rounding") {
   const layer_geometry g = layer_geometry::conv2d(4, 4, {3, 3}, {.padding = {1, 1}, .groups = 2});
   constexpr std::size_t batch = 7, image = 4 * 9 * 9;
   const std::vector<float> x = bitpq_test::correlated_images<float>(batch, 4, {9, 9}, 3);
@@ -119,7 +119,8 @@ TEST_CASE("any split of the batches gives the same moments up to rounding") {
     CHECK(gram.columns() == batch * 81);
     const importance split = gram.finish();
     for (std::size_t group = 0; group < 2; ++group)
-      CHECK(bitpq_test::to_eigen(split.gram(group)).isApprox(bitpq_test::to_eigen(whole.gram(group)), rounding<float>));
+      CHECK(bitpq_test::to_eigen(split.gram(group))
+                .isApprox(bitpq_test::to_eigen(whole.gram(group)), sum_rounding<float>));
   }
   gram_accumulator gram(g);  // an empty batch adds nothing
   gram.add(nchw_view<const float>(x.data(), batch, 4, 9, 9));
@@ -202,7 +203,7 @@ TEMPLATE_TEST_CASE("moments of the teacher's outputs and the student's inputs", 
           bitpq_test::to_eigen(matrix_view<const double>(got.data() + group * rows * g.cols(), rows, g.cols())) - want;
       worst = std::max(worst, error.cwiseAbs().maxCoeff() / want.cwiseAbs().maxCoeff());
     }
-    CHECK(worst < 10 * rounding<T>);
+    CHECK(worst < 10 * sum_rounding<T>);
   }
   bitpq::target_accumulator sums(layer_geometry::linear(3, 5));
   const std::vector<T> x(5 * 8, T{1});

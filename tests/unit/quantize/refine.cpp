@@ -119,7 +119,7 @@ double regret(const pq_draft<T>& draft, std::size_t r, std::size_t j, const Eige
 }
 
 template <class T>
-constexpr double rounding = std::is_same_v<T, float> ? 2e-4 : 1e-9;
+constexpr double step_rounding = std::is_same_v<T, float> ? 2e-4 : 1e-9;
 
 }  // namespace
 
@@ -173,7 +173,7 @@ TEMPLATE_TEST_CASE("error feedback chooses each code for what the blocks before 
           left += (w.block(r, c, 1, n) - codeword(s.draft, j, s.draft.code(row, j)).transpose()) * a.middleRows(c, n);
         }
       }
-      CHECK(worst <= rounding<T>);
+      CHECK(worst <= step_rounding<T>);
     }
   }
 }
@@ -188,7 +188,7 @@ TEMPLATE_TEST_CASE("coordinate descent never loses, and stops where no single co
       for (std::size_t g = 0; g < s.metrics.size(); ++g)
         bitpq::descend_codes<T>(s.draft, s.first_row(g), s.weights(g), s.metrics[g]);
       const double after = loss(s);
-      CHECK(after <= before * (1 + rounding<T>));
+      CHECK(after <= before * (1 + step_rounding<T>));
       gain = (before - after) / before;
       before = after;
     }
@@ -208,7 +208,7 @@ TEMPLATE_TEST_CASE("coordinate descent never loses, and stops where no single co
               codeword(s.draft, j, s.draft.code(row, j)) + block.llt().solve(e.block(r, c, 1, n).transpose());
           worst = std::max(worst, regret(s.draft, row, j, target, block, w.row(r).dot(w.row(r) * h)));
         }
-      CHECK(worst <= rounding<T>);
+      CHECK(worst <= step_rounding<T>);
     }
   }
 }
@@ -221,10 +221,10 @@ TEMPLATE_TEST_CASE("least squares finds the best codewords for given codes", "",
     pq_draft<T> few = s.draft;
     bitpq::fit_codewords<T>(s.draft, s.w.data(), s.metrics, 2);
     const double after_two = loss(s);
-    CHECK(after_two <= start * (1 + rounding<T>));
+    CHECK(after_two <= start * (1 + step_rounding<T>));
     bitpq::fit_codewords<T>(s.draft, s.w.data(), s.metrics, 500);
     const double fitted = loss(s);
-    CHECK(fitted <= after_two * (1 + rounding<T>));
+    CHECK(fitted <= after_two * (1 + step_rounding<T>));
     // The gradient, of each codeword the sum of its blocks' [(W - Q) H]_j, vanishes.
     const row_major q = decoded(s.draft), q0 = decoded(few);
     const bitpq::code_format& f = s.format;

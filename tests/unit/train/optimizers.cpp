@@ -20,7 +20,7 @@ using bitpq::sgd_params;
 
 namespace {
 
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 /// Some steps from `values`, each by a gradient of its own.
 template <class Optimizer, class T>
@@ -103,7 +103,7 @@ TEST_CASE("optimisers find the least of a bowl") {
 TEST_CASE("optimisers refuse bad input and change nothing") {
   std::vector<float> values{1, 2, 3};
   const std::vector<float> before = values, good{1, 1, 1}, two{1, 1};
-  const std::vector<float> broken{1, static_cast<float>(not_a_number), 1};
+  const std::vector<float> broken{1, static_cast<float>(undefined), 1};
   sgd<float> descent(3, {.momentum = 0.5});
   adam<float> moments(3);
   bitpq_test::check_bad_inputs({
