@@ -285,11 +285,8 @@ class cost_model {
     const double build = columns * costs_.build * stages() * words * real(format_.cols * tasks);
     const double look_up =
         columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
-    // Each task of some columns finds out which entries codes name: about 1.5 cycles per code and per codeword in use.
     const bool listed = words < real(format_.codewords);
-    const double naming = listed ? 1.5 * (real(shape_.rows) + words * real(tasks)) * real(format_.row_codes()) *
-                                       real(ceil_div(shape_.columns, 8 * kernels_.lanes))
-                                 : 0;
+    const double naming = listed ? naming_cycles(format_, words) * real(format_.row_codes()) * real(shape_.columns) : 0;
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + naming + move(tasks);
   }
   [[nodiscard]] double winograd(std::size_t tile) const noexcept {

@@ -8,6 +8,7 @@
 #include <bitpq/core/aligned_buffer.hpp>
 #include <bitpq/kernel/arguments.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
@@ -16,11 +17,21 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Whether lists of `words` codewords on average are worth their memory and the scratch of codes as entries: where
-/// names take a byte, a codeword takes a few multiply-adds, and an eighth of what rows could name is left out.
+/// Cycles that turning the codes of a block position into entries takes, per column. Tasks do it once for all their
+/// columns, which are the fewer the more rows there are.
+inline double naming_cycles(const code_format& format, double words) noexcept {
+  const double rows = static_cast<double>(format.rows);
+  return 1.5 * (rows + words) / std::clamp(65536 / rows, 32.0, 128.0);
+}
+
+/// Whether lists of `words` codewords on average are worth their memory and the naming of entries: where names take a
+/// byte, a codeword takes a few multiply-adds, an eighth of what rows could name is left out, and more multiply-adds
+/// of a vector are left out with it than naming takes cycles for 16 columns.
 inline bool lists_pay(const code_format& format, double words) noexcept {
+  const double left_out = (static_cast<double>(format.codewords) - words) * static_cast<double>(format.block_size);
   return format.codewords <= 256 && format.block_size >= 4 && format.stages <= 4 &&
-         words * 8 <= 7 * static_cast<double>((std::min)(format.codewords, format.rows));
+         words * 8 <= 7 * static_cast<double>((std::min)(format.codewords, format.rows)) &&
+         left_out >= 16 * naming_cycles(format, words);
 }
 
 /// used_words::mean of codes drawn at random.

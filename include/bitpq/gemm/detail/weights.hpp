@@ -167,7 +167,7 @@ class tabulated_weights {
   [[nodiscard]] std::size_t width() const noexcept {
     const double build = w_->words_per_block() * static_cast<double>(w_->format().block_size);
     const bool fit = 4 * w_->words_at_most() * kernels().lut_width * sizeof(T) <= run_bytes;
-    return fit && 4 * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
+    return fit && 6 * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
   }
   /// Blocks whose tables are built while the tables of as many are read: both together take about twice run_bytes.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
