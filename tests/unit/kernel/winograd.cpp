@@ -51,7 +51,7 @@ matrices of_points(const std::vector<double>& points, std::size_t taps, std::siz
   const std::size_t n = points.size() + 1;
   matrices m{zeros(n, taps), zeros(n, n), zeros(outputs, n)};
   for (std::size_t p = 0; p < n; ++p) {
-    const bool infinity = p + 1 == n;
+    const bool at_infinity = p + 1 == n;
     std::vector<double> product{1};  // of all x - q but for q of the point, lowest power first
     double scale = 1;
     for (std::size_t q = 0; q + 1 < n; ++q) {
@@ -59,10 +59,10 @@ matrices of_points(const std::vector<double>& points, std::size_t taps, std::siz
       product.push_back(0);
       for (std::size_t i = product.size(); i-- > 1;) product[i] = product[i - 1] - points[q] * product[i];
       product[0] *= -points[q];
-      if (!infinity) scale *= points[p] - points[q];
+      if (!at_infinity) scale *= points[p] - points[q];
     }
     const auto power = [&](std::size_t i, std::size_t last) {
-      return infinity ? (i == last ? 1.0 : 0.0) : std::pow(points[p], i);
+      return at_infinity ? (i == last ? 1.0 : 0.0) : std::pow(points[p], i);
     };
     for (std::size_t i = 0; i < product.size(); ++i) m.input[p][i] = product[i];
     for (std::size_t i = 0; i < taps; ++i) m.filter[p][i] = power(i, taps - 1) / scale;
