@@ -50,10 +50,11 @@ struct product {
 
 /// Products whose rows, columns or both are cut into other tasks when there are more threads.
 const std::vector<std::pair<bitpq::code_format, std::size_t>> products{
-    {{2051, 27, 4, 11, 3}, 171},    // several panels
-    {{700, 96, 8, 16, 2, 2}, 20},   // a part of one
-    {{131, 800, 9, 300, 1, 2}, 9},  // codes of 16 bits, several runs of the depth
-    {{1030, 70, 1, 64, 1}, 3},
+    {{2051, 27, 4, 11, 3}, 171},                                 // several panels
+    {{700, 96, 8, 16, 2, 2}, 20},                                // a part of one
+    {{131, 800, 9, 300, 1, 2}, 9},                               // codes of 16 bits, several runs of the depth
+    {{1030, 70, 1, 64, 1}, 3},     {{300, 96, 8, 256, 1}, 100},  // lists of codewords in use
+    {{200, 90, 18, 256, 1}, 100},
 };
 
 struct convolution_shape {
@@ -67,6 +68,7 @@ struct convolution_shape {
 // stride, padding, dilation, groups
 const std::vector<convolution_shape> convolutions{
     {"all unequal", 5, 6, 8, {7, 5}, {3, 3}, {{2, 1}, {1, 2}, {1, 1}, 2}, 9, 40},
+    {"1x1, in place", 3, 40, 31, {8, 20}, {1, 1}, {}, 8, 16},
     {"3x3, same", 5, 20, 130, {9, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 9, 16},
     {"3x3, wide", 2, 6, 8, {5, 70}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 9, 16},
     {"3x3, two filters a block, two groups", 3, 10, 60, {6, 6}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 2}, 18, 20, 2},

@@ -12,7 +12,8 @@ inline namespace v1 {
 
 namespace detail {
 template <scalar T>
-void check_rows_contiguous(const matrix_view<const T>& w) {
+void check_dense(const matrix_view<const T>& w) {
+  require(w.rows() == 0 || w.cols() > 0, errc::bad_shape, "dense weights of ", w.rows(), " rows have no columns");
   require(w.stride(1) == 1 || w.cols() <= 1, errc::bad_shape, "dense weights need contiguous rows, column stride is ",
           w.stride(1));
 }
@@ -23,7 +24,7 @@ template <scalar T>
 void dense_gemm(std::type_identity_t<matrix_view<const T>> w, std::type_identity_t<matrix_view<const T>> x,
                 matrix_view<T> y, const std::type_identity_t<epilogue<T>>& fused = {}, executor_ref exec = {},
                 const kernel_table<T>& kernels = bitpq::kernels<T>()) {
-  detail::check_rows_contiguous(w);
+  detail::check_dense(w);
   detail::check_product(w.rows(), w.cols(), x, y, fused);
   if (y.empty()) return;
   detail::multiply_panels<T>(detail::dense_weights<T>(w, kernels), {1, w.rows(), x.cols()},
@@ -37,7 +38,7 @@ void dense_conv2d(std::type_identity_t<matrix_view<const T>> w, const layer_geom
                   std::type_identity_t<nchw_view<const T>> x, nchw_view<T> y,
                   const std::type_identity_t<conv_epilogue<T>>& fused = {}, executor_ref exec = {},
                   const kernel_table<T>& kernels = bitpq::kernels<T>()) {
-  detail::check_rows_contiguous(w);
+  detail::check_dense(w);
   const extent2 out = detail::check_convolution(w.rows(), w.cols(), geometry, x, y, fused);
   if (y.empty()) return;
   const detail::convolution_output<T> store{kernels, {fused, nullptr, y, geometry.groups()}};

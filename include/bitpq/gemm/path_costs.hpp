@@ -286,7 +286,8 @@ class cost_model {
     const double look_up =
         columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
     const bool listed = words < real(format_.codewords);
-    const double naming = listed ? naming_cycles(format_, words) * real(format_.row_codes()) * real(shape_.columns) : 0;
+    const double naming =
+        listed ? naming_cycles(real(shape_.rows), words) * real(format_.row_codes()) * real(shape_.columns) : 0;
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + naming + move(tasks);
   }
   [[nodiscard]] double winograd(std::size_t tile) const noexcept {

@@ -19,7 +19,7 @@ namespace bitpq {
 inline namespace v1 {
 
 /// Immutable but for what its plans compare; bound to the kernels it was made for. Memory: one byte per code up to 256
-/// codewords, else two, and two or three forms of the codebooks.
+/// codewords, else two, two or three forms of the codebooks, and where few codewords are in use lists of these.
 template <scalar T>
 class prepacked_matrix {
  public:
@@ -27,8 +27,8 @@ class prepacked_matrix {
 
   prepacked_matrix() = default;
 
-  /// O(codes), with precision::int8 O(rows x cols x stages). `kernels` defaults to the best this machine has; `allowed`
-  /// is what the layer's plans may choose from.
+  /// O(codes + block positions x codewords), with precision::int8 O(rows x cols x stages). `kernels` defaults to the
+  /// best this machine has; `allowed` is what the layer's plans may choose from.
   explicit prepacked_matrix(const pq_matrix<T>& w, const kernel_table<T>& kernels = bitpq::kernels<T>(),
                             precision allowed = precision::exact)
       : kernels_(&kernels), format_(w.format()), allowed_(allowed), costs_(path_costs_of(kernels.target)) {

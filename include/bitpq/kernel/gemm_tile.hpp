@@ -75,7 +75,7 @@ BITPQ_FORCE_INLINE void multiply_tile(const Left& left, const T* BITPQ_RESTRICT 
                                       fetched_column<T> fetched, const store_target<T>* target = nullptr) noexcept {
   using s = simd<T, Arch>;
   using n = simd<T, typename few_columns<T, Arch>::arch>;
-  constexpr std::size_t lines = Vectors * s::size * sizeof(T) / 64;
+  constexpr std::size_t lines = ceil_div(Vectors * s::size * sizeof(T), 64);
   typename s::vec sum[Rows][Vectors];
   typename n::vec few[Rows];
   BITPQ_UNROLL
@@ -197,11 +197,11 @@ BITPQ_FORCE_INLINE void multiply_live(const Left& left, const T* b, std::size_t 
 
 }  // namespace detail
 
-/// c (+)= a * b with a of rows x depth (row stride lda), b a packed panel of depth x panel_width (row stride ldb), c of
-/// rows x panel_width (row stride ldc), of which the first `columns` are wanted and whole vectors may be written.
-/// Without `accumulate` c is written only. Every element of c is one sum in the order of the depth, whatever the
-/// tiling. Outputs of the traffic are stored; of c then only what `accumulate` reads is needed, besides the first rows
-/// of a tile.
+/// c (+)= a * b with a of rows x depth (row stride lda), b of depth rows (row stride ldb), of which the vectors that
+/// hold the first `columns` are read, c of rows x panel_width (row stride ldc), of which the first `columns` are wanted
+/// and whole vectors may be written. Without `accumulate` c is written only. Every element of c is one sum in the order
+/// of the depth, whatever the tiling. Outputs of the traffic are stored; of c then only what `accumulate` reads is
+/// needed, besides the first rows of a tile.
 template <scalar T, class Arch>
 void gemm_traffic(const T* a, std::ptrdiff_t lda, const T* b, std::size_t ldb, T* c, std::ptrdiff_t ldc,
                   std::size_t rows, std::size_t columns, std::size_t depth, bool accumulate,

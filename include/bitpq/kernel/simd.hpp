@@ -194,7 +194,7 @@ BITPQ_FORCE_INLINE void prefetch_for_write([[maybe_unused]] void* p) noexcept {
 
 /// Hints that the line of p will be read later: to the second-level cache.
 BITPQ_FORCE_INLINE void prefetch_later([[maybe_unused]] const void* p) noexcept {
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__GNUC__)
   __builtin_prefetch(p, 0, 2);
 #endif
 }
@@ -233,7 +233,7 @@ struct register_tile<arch_of<isa::neon64>::type> {
 template <scalar T, class Arch>
 inline constexpr std::size_t panel_width = register_tile<Arch>::vectors* simd<T, Arch>::size;
 
-/// Columns of a look-up table: those of a panel, so that building loads little of the input per multiply-add.
+/// Columns of a look-up table, at most: those of a panel, so that building loads little of the input per multiply-add.
 template <scalar T, class Arch>
 inline constexpr std::size_t lut_width = panel_width<T, Arch>;
 

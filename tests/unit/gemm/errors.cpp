@@ -45,6 +45,8 @@ TEST_CASE("bad products are refused with their numbers and write nothing") {
        [&] { bitpq::dense_gemm(weights, in(8, 3), y(6, 2)); }},
       {errc::bad_shape, "dense weights need contiguous rows, column stride is 6",
        [&] { bitpq::dense_gemm(slanted, in(8, 3), y(6, 3)); }},
+      {errc::bad_shape, "dense weights of 6 rows have no columns",
+       [&] { bitpq::dense_gemm(matrix_view<const float>(out.data(), 6, 0), in(0, 3), y(6, 3)); }},
   });
   CHECK(out == std::vector<float>(64, 7.0F));
 }

@@ -76,7 +76,8 @@ struct product_of_panel {
 TEMPLATE_TEST_CASE("outputs stored by the product are those of store_rows, bit for bit", "", float, double) {
   for_each_isa<TestType>([](const kernel_table<TestType>& k) {
     const auto check = [&](const storing& s) { product_of_panel<TestType>{k, s}.check(); };
-    for (std::size_t columns = 1; columns <= k.panel; ++columns) check({7, {columns}});
+    for (std::size_t columns = 1; columns <= k.panel; ++columns)
+      for (const std::size_t rows : {7U, 17U}) check({rows, {columns}});
     for (std::size_t rows = 1; rows <= 20; ++rows)
       for (const bool flag : {false, true}) {
         check({rows, {k.panel}, 1, flag, false, true, false});

@@ -206,7 +206,8 @@ TEMPLATE_TEST_CASE("gemm_panel multiplies any number of rows and columns and any
       for (const std::size_t depth : {0U, 1U, 2U, 3U, 7U, 16U, 33U})
         for (const bool accumulate : {false, true})
           check_gemm_panel(k, rows, k.panel, depth, accumulate, rows % 2 == 0);
-    for (std::size_t columns = 1; columns <= k.panel; ++columns) check_gemm_panel(k, 7, columns, 5, true, false);
+    for (std::size_t columns = 1; columns <= k.panel; ++columns)
+      for (const std::size_t rows : {7U, 17U}) check_gemm_panel(k, rows, columns, 5, true, false);
     check_gemm_panel(k, 13, k.panel, 700, true, false);
   });
 }

@@ -2,9 +2,10 @@
 #pragma once
 
 // The loop nest that every product shares. A task is a few panels of columns and a run of rows; in a task, for each run
-// of the depth, pack the panels and add the weights' product to the sums; at the end, store. How columns are read and
-// outputs written is the caller's; how weights are read is weights.hpp's. An element's sum does not depend on how the
-// rows are cut into tasks, so that they may be cut by the number of threads without changing a bit.
+// of the depth, pack the panels, unless they can be read where they lie, and add the weights' product to the sums; at
+// the end, store, unless the weights do with their last product. How columns are read and outputs written is the
+// caller's; how weights are read is weights.hpp's. An element's sum does not depend on how the rows are cut into tasks,
+// so that they may be cut by the number of threads without changing a bit.
 
 #include <bitpq/core/executor.hpp>
 #include <bitpq/core/scratch.hpp>
@@ -56,9 +57,10 @@ inline std::size_t columns_of_task(std::size_t columns, std::size_t panel, std::
 ///   workspace cut(cutter, panel)      takes one worker's memory from a scratch_cutter
 ///   pack(workspace, group, k0, k1, column, n, dst, ld)   rows [k0, k1) of columns column .. column + n to
 ///       dst[(k - k0) * ld + lane]; the lanes beyond n, and a vector beyond the last row, may be written too
-///   next(group, k0, column, n)        for weights that store: inputs to fetch while others are multiplied, rows from
-///   k0
-///       on of columns from `column` on, at most n, as panel_traffic without outputs; perhaps none
+/// and for weights that store
+///   in_place(group, k0, column, n)    rows from k0 on of these columns where they lie, or null: then they are packed
+///   next(group, k0, column, n)        inputs to fetch while others are multiplied, rows from k0 on of columns from
+///       `column` on, at most n, as panel_traffic without outputs; perhaps none
 /// store(group, row, rows, column, n, sums, ld) takes finished sums; of weights that store, store.runs(group, row,
 /// column, n, runs) says where those of n columns go, in at most n runs, and how many. Weights of group g are rows g *
 /// rows onwards. Throws out_of_memory before anything is written.

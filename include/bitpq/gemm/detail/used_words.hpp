@@ -19,8 +19,7 @@ namespace detail {
 
 /// Cycles that turning the codes of a block position into entries takes, per column. Tasks do it once for all their
 /// columns, which are the fewer the more rows there are.
-inline double naming_cycles(const code_format& format, double words) noexcept {
-  const double rows = static_cast<double>(format.rows);
+inline double naming_cycles(double rows, double words) noexcept {
   return 1.5 * (rows + words) / std::clamp(65536 / rows, 32.0, 128.0);
 }
 
@@ -31,7 +30,7 @@ inline bool lists_pay(const code_format& format, double words) noexcept {
   const double left_out = (static_cast<double>(format.codewords) - words) * static_cast<double>(format.block_size);
   return format.codewords <= 256 && format.block_size >= 4 && format.stages <= 4 &&
          words * 8 <= 7 * static_cast<double>((std::min)(format.codewords, format.rows)) &&
-         left_out >= 16 * naming_cycles(format, words);
+         left_out >= 16 * naming_cycles(static_cast<double>(format.rows), words);
 }
 
 /// used_words::mean of codes drawn at random.
@@ -51,7 +50,8 @@ class used_words {
   /// Of codes as kernels read them, [position][row]. O(codes + positions x codewords).
   used_words(const code_format& format, const Code* codes, std::size_t code_stride) {
     const std::size_t positions = format.row_codes();
-    const bool possible = sizeof(Code) == 1 && positions <= (std::size_t{1} << 24);  // names then count to 2^32
+    // Of an empty matrix there is none; of too many positions, 32 bits would not count the names.
+    const bool possible = sizeof(Code) == 1 && positions > 0 && positions <= (std::size_t{1} << 24);
     std::vector<Code> words;
     std::vector<bool> named;
     lists_.reserve(positions);
@@ -61,7 +61,7 @@ class used_words {
       for (std::size_t r = 0; r < format.rows; ++r) named[codes[p * code_stride + r]] = true;
       used += append(words, named);
     }
-    mean_ = static_cast<double>(used) / static_cast<double>(positions);
+    if (possible) mean_ = static_cast<double>(used) / static_cast<double>(positions);
     shared_ = !possible || !lists_pay(format, mean_);
     if (shared_) {
       words.clear();

@@ -30,9 +30,9 @@ struct weight_range {
   std::size_t row, rows, k0, k1;
 };
 
-/// Panels of the right operand, packed side by side, and the sums (a row of them per row of weights) that the product
-/// is added to, or written to where `accumulate` is not set. Both have rows of ld elements, of which `columns` are
-/// live.
+/// Panels of the right operand, packed side by side or where they lie, in rows of input_ld elements, and the sums (a
+/// row of ld elements per row of weights) that the product is added to, or written to where `accumulate` is not set. Of
+/// either `columns` are live.
 template <class Input, class Sum = Input>
 struct panel_product {
   const Input* inputs;

@@ -134,7 +134,8 @@ class record_fields {
   std::map<std::string_view, std::string_view> fields_;
 };
 
-/// Throws corrupt_file, beginning with `prefix`, for text that to_text does not write; whether the numbers make a layer
+/// Throws corrupt_file, beginning with `prefix`, for text that to_text does not write, but for fields that
+/// have their default; whether the numbers make a layer
 /// is for geometry and format to say.
 inline layer_record parse_layer_record(std::string_view text, const std::string& prefix) {
   record_fields fields(text, prefix);
