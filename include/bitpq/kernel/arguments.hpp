@@ -126,6 +126,31 @@ constexpr std::size_t winograd_filter_at(std::size_t position, std::size_t tile,
   return (i < last ? i : last) * (last + 1) + (j < last ? j : last);
 }
 
+/// How strips of Winograd's tiles of 4 x 4 lie, for vectors of so many lanes, see winograd_strips.hpp: vectors of a
+/// strip, at most; parts of the positions, how many of them a part has, and the vectors that it makes of some tiles.
+inline constexpr std::size_t strip_vectors = 4;
+constexpr std::size_t strip_parts(std::size_t lanes) noexcept { return ceil_div(winograd_positions(4, 1), lanes); }
+constexpr std::size_t strip_part_width(std::size_t part, std::size_t lanes) noexcept {
+  const std::size_t rest = winograd_positions(4, 1) - part * lanes;
+  return rest < lanes ? rest : lanes;
+}
+constexpr std::size_t strip_part_vectors(std::size_t part, std::size_t tiles, std::size_t lanes) noexcept {
+  return ceil_div(tiles * strip_part_width(part, lanes), lanes);
+}
+
+/// A product of one part of the codewords with one strip of tiles: see winograd_strips.hpp.
+template <scalar T, class Code>
+struct strip_product {
+  const T* words;     ///< a vector per codeword
+  const Code* codes;  ///< codes[c * code_stride + r]: channel c of row r
+  std::size_t code_stride;
+  const T* inputs;  ///< channel c's vectors at c * input_stride
+  std::size_t input_stride;
+  T* sums;  ///< rows x strip_vectors vectors, of which the first `vectors` are live
+  std::size_t rows, vectors, channels;
+  bool accumulate;  ///< else sums are written only
+};
+
 /// An 8-bit product of rows of codes with a packed panel: sums[r * ld + c] (+)= row r times column c.
 template <class Code>
 struct int8_product {

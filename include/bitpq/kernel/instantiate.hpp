@@ -19,6 +19,7 @@
 #include <bitpq/kernel/store.hpp>
 #include <bitpq/kernel/table.hpp>
 #include <bitpq/kernel/winograd.hpp>
+#include <bitpq/kernel/winograd_strips.hpp>
 
 namespace bitpq {
 inline namespace v1 {
@@ -26,7 +27,10 @@ namespace detail {
 
 template <scalar T, class Arch, class Code>
 constexpr code_kernels<T, Code> make_code_kernels() noexcept {
-  return {&code_panel<T, Arch, Code>, &code_traffic<T, Arch, Code>, &lut_step<T, Arch, Code>, &dot_rows<T, Arch, Code>};
+  code_kernels<T, Code> kernels{&code_panel<T, Arch, Code>, &code_traffic<T, Arch, Code>, &lut_step<T, Arch, Code>,
+                                &dot_rows<T, Arch, Code>, nullptr};
+  if constexpr (has_strips<T, Arch>) kernels.multiply_strip = &multiply_strip<T, Arch, Code>;
+  return kernels;
 }
 
 template <class Arch>
@@ -51,6 +55,14 @@ constexpr winograd_kernels<T> make_winograd_kernels() noexcept {
           &winograd_output<Tile, Stride, T, Arch>};
 }
 
+template <scalar T, class Arch>
+constexpr strip_kernels<T> make_strip_kernels() noexcept {
+  if constexpr (has_strips<T, Arch>)
+    return {&strip_filters<T, Arch>, &strip_inputs<T, Arch>, &strip_outputs<T, Arch>};
+  else
+    return {};
+}
+
 /// Static storage, constant initialised: no code of the instruction set runs before a kernel is called.
 template <scalar T, isa Target, class Arch = typename arch_of<Target>::type>
 inline constexpr kernel_table<T> table_of{
@@ -73,6 +85,7 @@ inline constexpr kernel_table<T> table_of{
     &add_block_gradient<T, Arch>,
     {{make_winograd_kernels<2, 1, T, Arch>(), make_winograd_kernels<2, 2, T, Arch>()},
      {make_winograd_kernels<4, 1, T, Arch>(), make_winograd_kernels<4, 2, T, Arch>()}},
+    make_strip_kernels<T, Arch>(),
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),
     make_lookup_kernels<T, Arch>(),

@@ -58,24 +58,30 @@ BITPQ_FORCE_INLINE void load_windows(const T* p, typename simd<T, Arch>::vec (&o
     out[j] = detail::lane_moves<T, Arch>::next(own[j - Step], p[Step * s::size + j - Step]);
 }
 
-/// x[0][0], x[1][0], ..., x[0][1], x[1][1], ... to p, of 2 or 4 vectors.
+/// The elements x[0][0], x[1][0], ..., x[0][1], x[1][1], ... as vectors, of 2 or 4.
 template <scalar T, class Arch, std::size_t Count>
-BITPQ_FORCE_INLINE void store_interleaved(T* p, const typename simd<T, Arch>::vec (&x)[Count]) noexcept {
-  using s = simd<T, Arch>;
+BITPQ_FORCE_INLINE void interleave(const typename simd<T, Arch>::vec (&x)[Count],
+                                   typename simd<T, Arch>::vec (&out)[Count]) noexcept {
   using moves = detail::lane_moves<T, Arch>;
   static_assert(Count == 2 || Count == 4);
-  typename s::vec out[Count];
   if constexpr (Count == 2) {
     moves::zip(x[0], x[1], out[0], out[1]);
   } else {
-    typename s::vec even[2], odd[2];
+    typename simd<T, Arch>::vec even[2], odd[2];
     moves::zip(x[0], x[2], even[0], even[1]);
     moves::zip(x[1], x[3], odd[0], odd[1]);
     moves::zip(even[0], odd[0], out[0], out[1]);
     moves::zip(even[1], odd[1], out[2], out[3]);
   }
+}
+
+/// The same to p.
+template <scalar T, class Arch, std::size_t Count>
+BITPQ_FORCE_INLINE void store_interleaved(T* p, const typename simd<T, Arch>::vec (&x)[Count]) noexcept {
+  typename simd<T, Arch>::vec out[Count];
+  interleave<T, Arch>(x, out);
   BITPQ_UNROLL
-  for (std::size_t i = 0; i < Count; ++i) s::store(p + i * s::size, out[i]);
+  for (std::size_t i = 0; i < Count; ++i) simd<T, Arch>::store(p + i * simd<T, Arch>::size, out[i]);
 }
 
 }  // namespace v1

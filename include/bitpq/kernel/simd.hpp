@@ -180,6 +180,16 @@ BITPQ_FORCE_INLINE void keep_loop() noexcept {
 #endif
 }
 
+/// Stops compilers from reading memory again for each use of a vector that was loaded once.
+template <class Vec>
+BITPQ_FORCE_INLINE void keep_in_register([[maybe_unused]] Vec& v) noexcept {
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+  if constexpr (requires { v.data; }) __asm__("" : "+v"(v.data));
+#elif defined(__GNUC__) && defined(__aarch64__)
+  if constexpr (requires { v.data; }) __asm__("" : "+w"(v.data));
+#endif
+}
+
 /// Hints that the line of p will be read, or written.
 BITPQ_FORCE_INLINE void prefetch([[maybe_unused]] const void* p) noexcept {
 #if defined(__GNUC__)

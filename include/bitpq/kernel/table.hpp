@@ -37,6 +37,8 @@ struct code_kernels {
                    const lut_build<T, Code>& to) noexcept;
   void (*dot_rows)(const dot_operands<T, Code>& operands, T* y, std::size_t y_stride, std::size_t rows,
                    std::size_t blocks, std::size_t columns) noexcept;
+  /// Null where an instruction set has no strips.
+  void (*multiply_strip)(const strip_product<T, Code>& p) noexcept;
 };
 
 /// Kernels that look the codes of one column's product up in tables, codes of 8 bits only. `words` is a codebook
@@ -101,6 +103,15 @@ struct winograd_kernels {
   void (*output)(const T* m, std::size_t ld, T* y, std::size_t ldy, std::size_t columns) noexcept;
 };
 
+/// Strips of few tiles of 4 x 4, for Winograd's products; null where an instruction set has none. See
+/// winograd_strips.hpp, and the templates of the same names with strip_ before them.
+template <scalar T>
+struct strip_kernels {
+  void (*filters)(const T* u, std::size_t ld, std::size_t count, T* words) noexcept = nullptr;
+  void (*inputs)(const T* v, std::size_t ld, std::size_t tiles, T* strips, std::size_t stride) noexcept = nullptr;
+  void (*outputs)(const T* strips, std::size_t stride, std::size_t tiles, T* m, std::size_t ld) noexcept = nullptr;
+};
+
 /// All kernels of one instruction set.
 template <scalar T>
 struct kernel_table {
@@ -133,6 +144,7 @@ struct kernel_table {
   (const T* columns, std::size_t ld, std::size_t n, std::size_t d, const T* c, const T* weights, T* values) noexcept;
   void (*add_block_gradient)(const gradient_block<T>& b) noexcept;
   winograd_kernels<T> winograd[2][2];
+  strip_kernels<T> strips;
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
   lookup_kernels<T> lookup;

@@ -8,6 +8,10 @@
 // product at every position of a tile is one from codes, too; with several stages, a sum of such products. The inputs
 // of tiles are read as those of a convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4; where the layer's
 // stride is 2, of 5 x 5 with stride 4, or of 9 x 9 with stride 8.
+//
+// Tiles lie across the lanes of panels. Where they are a vector at most, or a few beyond whole vectors, positions do, in
+// strips (kernel/winograd_strips.hpp), if the kernels have these. Either way a product sums the same numbers in the same
+// order.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
@@ -32,6 +36,9 @@ class winograd_product {
   static constexpr std::size_t max_blocks = 64;
   /// What a task does whatever its rows, transforming inputs, in rows.
   static constexpr std::size_t overhead_rows = 16;
+  /// Channels that a strip is multiplied with at a time: their inputs are to stay in the first-level cache, beside the
+  /// codewords.
+  static constexpr std::size_t strip_channels = 32;
 
   winograd_product(const prepacked_matrix<T>& w, std::size_t tile, const layer_geometry& geometry,
                    const nchw_view<const T>& x, extent2 out) noexcept
@@ -58,41 +65,67 @@ class winograd_product {
         even_panel(tiles, (std::min)(w_->kernels().panel, round_up(tiles, lanes)), lanes, exec.concurrency());
     const std::size_t max_rows = winograd_task_bytes(stride_) / (positions_ * panel * sizeof(T));
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
+    const std::size_t last = tiles - (panels - 1) * panel, spare = beyond_vectors(last);
+    const std::size_t pieces = panels + (spare > 0);
+    const bool strips = spare > 0 || in_strips(last);
+    const std::size_t words_size = strips ? strip_parts(lanes) * format.codewords * filters_ * lanes : 0;
     const std::size_t rows_each =
         rows_of_task(out_rows, max_rows, overhead_rows, g_.groups() * busy_panels(tiles, panel), exec.concurrency());
     const std::size_t row_tasks = ceil_div(out_rows, rows_each);
     const auto cut = [&](scratch_cutter memory) {
       worker_memory mine{
           memory.take<T>((std::max)(positions_ * position_stride(panel), tile_ * tile_ * rows_each * panel)),
-          memory.take<T>(positions_ * rows_each * panel), rows_each * panel, panel, reader_.cut(memory, panel)};
+          memory.take<T>(positions_ * rows_each * panel), rows_each * panel, panel,
+          memory.take<T>(strips ? positions_ * (panel + lanes) : 0), reader_.cut(memory, panel)};
       return std::pair(mine, memory.used());
     };
     const std::size_t bytes_each = cut(scratch_cutter()).second;
-    const std::size_t book_bytes = round_up(books * book_size * sizeof(T), buffer_alignment);
+    const auto cut_books = [&](scratch_cutter all) {
+      T* const transformed = all.take<T>(books * book_size);
+      T* const words = all.take<T>(books * words_size);
+      return std::pair(std::pair(transformed, words), all.used());
+    };
+    const std::size_t book_bytes = cut_books(scratch_cutter()).second;
     scratch memory(book_bytes + checked_product(bytes_each, exec.concurrency(), "scratch"));
-    T* const transformed = reinterpret_cast<T*>(memory.data());
-    for (std::size_t b = 0; b < books; ++b) transform_book(b, transformed + b * book_size);
+    const auto [transformed, words] = cut_books(scratch_cutter(memory.data())).first;
+    for (std::size_t b = 0; b < books; ++b) {
+      transform_book(b, transformed + b * book_size);
+      if (strips) strip_book(transformed + b * book_size, words + b * words_size);
+    }
 
-    exec.bulk(g_.groups() * row_tasks * panels, [&](std::size_t worker, std::size_t task) {
+    exec.bulk(g_.groups() * row_tasks * pieces, [&, transformed = transformed, words = words](std::size_t worker,
+                                                                                               std::size_t task) {
       worker_memory mine = cut(scratch_cutter(memory.data() + book_bytes + worker * bytes_each)).first;
-      const std::size_t group = task / (row_tasks * panels), row = task / panels % row_tasks * rows_each;
-      const std::size_t first = task % panels * panel;
-      const piece p{group, row, (std::min)(rows_each, out_rows - row), first, (std::min)(panel, tiles - first)};
-      multiply(mine, p, transformed, book_size);
-      T* const outputs = mine.inputs;  // of no use any more
+      const std::size_t group = task / (row_tasks * pieces), row = task / pieces % row_tasks * rows_each;
+      const std::size_t at = task % pieces, first = at < panels ? at * panel : tiles - spare;
+      const std::size_t columns = at < panels ? (std::min)(panel, tiles - spare - first) : spare;
+      const piece p{group, row, (std::min)(rows_each, out_rows - row), first, columns};
+      T* const outputs = mine.inputs;  // of no use any more once they are multiplied
       const std::size_t ld = tile_ * tile_ * panel;
-      for (std::size_t r = 0; r < p.rows; ++r)
-        transforms_->output(mine.products + r * panel, mine.product_stride, outputs + r * ld, tile_ * panel, p.columns);
+      if (in_strips(p.columns)) {
+        multiply_strips(mine, p, words, words_size);
+        for (std::size_t r = 0; r < p.rows; ++r) {
+          w_->kernels().strips.outputs(mine.products + r * strip_size(), p.rows * strip_size(), p.columns, mine.tiles,
+                                       panel);
+          transforms_->output(mine.tiles, panel, outputs + r * ld, tile_ * panel, p.columns);
+        }
+      } else {
+        multiply_panel(mine, p, transformed, book_size);
+        for (std::size_t r = 0; r < p.rows; ++r)
+          transforms_->output(mine.products + r * panel, mine.product_stride, outputs + r * ld, tile_ * panel,
+                              p.columns);
+      }
       store(p.group, p.row, p.rows, p.first, p.columns, outputs, ld);
     });
   }
 
  private:
   struct worker_memory {
-    T* inputs;    ///< transformed, [position][channel][tile]; later the outputs
-    T* products;  ///< [position][row][tile]
+    T* inputs;    ///< transformed, [position][channel][tile] or [strip][channel]; later the outputs
+    T* products;  ///< [position][row][tile] or [strip][row]
     std::size_t product_stride;
     std::size_t panel;  ///< tiles of a task at most
+    T* tiles;           ///< [position][tile] of one channel or row on its way into strips or out of them
     typename convolution_columns<T>::workspace reading;
   };
   struct piece {
@@ -105,6 +138,19 @@ class winograd_product {
     g.conv.stride = {tile * stride, tile * stride};
     return g;
   }
+  [[nodiscard]] bool has_strips() const noexcept {
+    return tile_ == 4 && stride_ == 1 && w_->kernels().strips.filters != nullptr;
+  }
+  /// Whether a piece of that many tiles is multiplied in strips.
+  [[nodiscard]] bool in_strips(std::size_t tiles) const noexcept {
+    return has_strips() && tiles <= w_->kernels().lanes;
+  }
+  /// How many of the last piece's tiles are better off in strips of their own than as one more vector.
+  [[nodiscard]] std::size_t beyond_vectors(std::size_t tiles) const noexcept {
+    const std::size_t lanes = w_->kernels().lanes, beyond = tiles % lanes;
+    return has_strips() && tiles > lanes && beyond <= lanes / 4 ? beyond : 0;
+  }
+  [[nodiscard]] std::size_t strip_size() const noexcept { return strip_vectors * w_->kernels().lanes; }
   /// Channels of a run, whole blocks.
   [[nodiscard]] std::size_t run_channels() const noexcept {
     return (std::min)(winograd_task_channels(tile_, stride_) / filters_, max_blocks) * filters_;
@@ -121,8 +167,61 @@ class winograd_product {
       transforms_->filter(w_->book(b) + f * 9, filters_ * 9, words, to + f * words, filters_ * words);
   }
 
+  /// The same as vectors, filter after filter.
+  void strip_book(const T* book, T* to) const noexcept {
+    const std::size_t words = w_->format().codewords, lanes = w_->kernels().lanes;
+    const std::size_t size = strip_parts(lanes) * words * lanes;
+    for (std::size_t f = 0; f < filters_; ++f)
+      w_->kernels().strips.filters(book + f * words, filters_ * words, words, to + f * size);
+  }
+
+  /// The products of a piece of few tiles.
+  void multiply_strips(worker_memory& mine, const piece& p, const T* words, std::size_t words_size) const noexcept {
+    const code_format& format = w_->format();
+    const strip_kernels<T>& kernels = w_->kernels().strips;
+    const std::size_t lanes = w_->kernels().lanes, size = strip_size(), channels = g_.in_per_group();
+    const std::size_t input_ld = mine.panel + lanes, strip_stride = run_channels() * size;
+    for (std::size_t c0 = 0; c0 < channels;) {
+      const std::size_t k1 = end_of_run(format, c0 * 9, run_channels() / filters_);
+      const std::size_t c1 = k1 / 9, first = c0 / filters_;
+      for (std::size_t c = c0; c < c1; ++c) {
+        reader_.look(mine.reading, p.group, c, p.first, p.columns);
+        transforms_->input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count,
+                           mine.tiles, input_ld);
+        kernels.inputs(mine.tiles, input_ld, p.columns, mine.inputs + (c - c0) * size, strip_stride);
+      }
+      const std::size_t row = p.group * g_.out_per_group() + p.row;
+      for (std::size_t stage = 0; stage < format.stages; ++stage) {
+        const T* const book = words + format.book_of(stage, first) * words_size;
+        w_->with_codes(format.position(stage, first), row, [&]<class Code>(const Code* codes) {
+          for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
+            for (std::size_t j = 0, blocks = ceil_div(c1 - c0 - f, filters_); j < blocks; j += strip_channels) {
+              strip_product<T, Code> product{book + f * strip_parts(lanes) * format.codewords * lanes,
+                                             codes + j * w_->code_stride(),
+                                             w_->code_stride(),
+                                             mine.inputs + (j * filters_ + f) * size,
+                                             filters_ * size,
+                                             mine.products,
+                                             p.rows,
+                                             0,
+                                             (std::min)(strip_channels, blocks - j),
+                                             c0 + f + j + stage > 0};
+              for (std::size_t part = 0; part < strip_parts(lanes); ++part, product.words += format.codewords * lanes)
+                for (std::size_t left = strip_part_vectors(part, p.columns, lanes); left > 0; left -= product.vectors) {
+                  product.vectors = (std::min)(strip_vectors, left);
+                  w_->kernels().template on<Code>().multiply_strip(product);
+                  product.inputs += strip_stride;
+                  product.sums += p.rows * size;
+                }
+            }
+        });
+      }
+      c0 = c1;
+    }
+  }
+
   /// The products of a piece at all positions.
-  void multiply(worker_memory& mine, const piece& p, const T* books, std::size_t book_size) const noexcept {
+  void multiply_panel(worker_memory& mine, const piece& p, const T* books, std::size_t book_size) const noexcept {
     const code_format& format = w_->format();
     const kernel_table<T>& kernels = w_->kernels();
     const std::size_t panel = mine.panel, stride = position_stride(panel), channels = g_.in_per_group();
