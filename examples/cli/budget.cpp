@@ -65,7 +65,7 @@ bitpq::layer_cost cycles_of(const bitpq::layer_geometry& g, std::size_t columns)
   const bitpq::kernel_shape kernels = bitpq::shape_of(bitpq::kernels<float>());
   return [=](const bitpq::code_format& format) {
     const bitpq::gemm_plan plan =
-        bitpq::make_plan(format, shape, kernels, bitpq::precision::exact, bitpq::path_costs_of(kernels.target));
+        bitpq::make_plan(format, shape, kernels, bitpq::precision::exact, bitpq::path_costs_of(kernels.target, bitpq::this_core()));
     return *std::min_element(plan.cost.begin(), plan.cost.end());
   };
 }

@@ -160,8 +160,16 @@ struct prepared {
   double least = 0;
 };
 
-/// Whose blocks of whole filters Winograd's filtering takes, by a stride of 2.
-const std::vector<shape> strided{
+/// Whose blocks of whole filters Winograd's filtering takes: of few tiles, or a few beyond whole vectors, by a stride
+/// of 1, and by a stride of 2.
+const std::vector<shape> of_filters{
+    {"one tile", 1, 7, 20, {4, 3}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},
+    {"four tiles", 1, 70, 13, {7, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},
+    {"four tiles a group", 1, 18, 15, {8, 8}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 3}},
+    {"nine tiles, without padding", 1, 8, 5, {13, 12}, {3, 3}, {{1, 1}, {0, 0}, {1, 1}, 1}},
+    {"16 tiles", 1, 4, 37, {14, 14}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},
+    {"49 tiles", 1, 3, 14, {27, 28}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},
+    {"several panels and two tiles", 3, 2, 8, {21, 44}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}},
     {"a tile", 1, 6, 7, {8, 8}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
     {"a tile and a pixel", 1, 6, 13, {10, 9}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
     {"odd images", 3, 7, 12, {13, 15}, {3, 3}, {{2, 2}, {1, 1}, {1, 1}, 1}},
@@ -206,10 +214,10 @@ TEMPLATE_TEST_CASE("every path of a convolution agrees with double precision", "
   WARN(i << " convolutions on each of " << usable_names<TestType>());
 }
 
-TEMPLATE_TEST_CASE("strided convolutions of whole filters agree with double precision", "", float, double) {
+TEMPLATE_TEST_CASE("convolutions of whole filters agree with double precision", "", float, double) {
   std::size_t i = 1000;
   for (const std::size_t d : {9U, 18U, 27U})
-    for (const shape& s : strided) {
+    for (const shape& s : of_filters) {
       choices c = draw(i);
       c.d = d;
       check_case<TestType>(s, i++, c);

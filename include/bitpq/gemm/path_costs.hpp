@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace bitpq {
 inline namespace v1 {
@@ -37,6 +38,7 @@ struct kernel_shape {
   std::size_t lanes = 1, panel = 2, lut_width = 2, element = 4;
   std::size_t exact_codewords = 0, lut16_codewords = 0;  ///< the most that gemv_lut and lut16 take
   std::size_t int8_group = 0;                            ///< elements of a word of 8-bit products; 0: there are none
+  bool strips = false;                                   ///< of few tiles, for Winograd's products
 };
 
 /// Cycles of one core, of an operation on one vector where not said otherwise. Measured by bench/layer and fitted: see
@@ -44,10 +46,14 @@ struct kernel_shape {
 struct path_costs {
   std::array<double, 4> multiply;  ///< a vector multiply-add in a panel of 1, 2, 3, 4 live vectors
   double single;                   ///< the same of 1 where codewords are single elements
+  double strip;                    ///< the same in strips of tiles
   double pack;                     ///< packing, and a tap's share of filling a window
   double store;                    ///< adding up, activation and storing
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
+  double entry;                    ///< the rest of building, per entry
   double distant;                  ///< more per look-up and doubling of the tables beyond it
+  double name_code;                ///< turning a code into an entry
+  double wide_tables;              ///< multiply-adds per look-up from which on tables are as wide as panels
   double hidden;                   ///< share of the cheaper of the two that hides behind the other
   std::array<double, 4> transform_in;   ///< Winograd's, per channel and vector of tiles: of 2 x 2 and 4 x 4 with stride
                                         ///< 1, then with stride 2
@@ -67,17 +73,53 @@ struct path_costs {
   std::array<double, 16> scale{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};  ///< of each path, by calibration
 };
 
-constexpr path_costs path_costs_of(isa target) noexcept {
+constexpr path_costs path_costs_of(isa target, core_class on = core_class::narrow) noexcept {
   switch (target) {
     case isa::avx512vnni:
+      if (on == core_class::wide)
+        return {
+            .multiply = {0.88, 0.62, 0.6, 0.54},
+            .single = 0.86,
+            .strip = 0.63,
+            .pack = 3.9,
+            .store = 2.5,
+            .build = 0.48,
+            .look_up = 1.45,
+            .entry = 1.4,
+            .distant = 0.075,
+            .name_code = 0.1,
+            .wide_tables = 0,
+            .hidden = 0.16,
+            .transform_in = {61, 330, 280, 1600},
+            .transform_out = {81, 280, 52, 340},
+            .filter = 3.7,
+            .decode_code = 0.7,
+            .decode_vector = 0.3,
+            .decode_row = 25,
+            .exact_code = 0.12,
+            .exact_plane = 0.05,
+            .exact_base = 0.18,
+            .lut16_few = 0.15,
+            .lut16_code = 0.12,
+            .lut16_plane = 0.03,
+            .build_product = 1.2,
+            .build_entry = 0.35,
+            .int8_word = 1,
+            .int8_pack = 6,
+            .int8_store = 12,
+        };
       return {
           .multiply = {1.27, 1.19, 1.01, 1.02},
           .single = 1.08,
+          .strip = 1.1,
           .pack = 7.2,
           .store = 9.4,
           .build = 1.19,
           .look_up = 1.79,
+          .entry = 0,
           .distant = 0.19,
+          .name_code = 0.1,
+          .wide_tables = 6,
           .hidden = 0.2,
           .transform_in = {120, 490, 290, 1600},
           .transform_out = {84, 340, 210, 1200},
@@ -98,19 +140,24 @@ constexpr path_costs path_costs_of(isa target) noexcept {
           .int8_store = 12,
       };
     case isa::avx512: {
-      path_costs costs = path_costs_of(isa::avx512vnni);  // but for what VBMI and VNNI are for
+      path_costs costs = path_costs_of(isa::avx512vnni, on);  // but for what VBMI and VNNI are for
       costs.int8_word = 1.35;
+      costs.name_code = 1.5;
       return costs;
     }
     case isa::avx2:
       return {
           .multiply = {0.99, 0.64, 0.64, 0.64},
           .single = 0.84,
+          .strip = 1.1,
           .pack = 5.1,
           .store = 8.8,
           .build = 0.68,
           .look_up = 1.3,
+          .entry = 0,
           .distant = 0.17,
+          .name_code = 1.5,
+          .wide_tables = 6,
           .hidden = 0,
           .transform_in = {40, 300, 180, 1100},
           .transform_out = {28, 210, 140, 700},
@@ -134,11 +181,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
       return {
           .multiply = {1, 0.6, 0.6, 0.6},
           .single = 1,
+          .strip = 1.1,
           .pack = 5,
           .store = 9,
           .build = 0.6,
           .look_up = 1.5,
+          .entry = 0,
           .distant = 0.2,
+          .name_code = 1.5,
+          .wide_tables = 6,
           .hidden = 0.1,
           .transform_in = {60, 330, 96, 660},
           .transform_out = {42, 230, 67, 460},
@@ -162,11 +213,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
       return {
           .multiply = {1.24, 0.74, 0.74, 0.74},
           .single = 1.24,
+          .strip = 1.1,
           .pack = 6.4,
           .store = 12.5,
           .build = 0.67,
           .look_up = 1.64,
+          .entry = 0,
           .distant = 0.23,
+          .name_code = 1.5,
+          .wide_tables = 6,
           .hidden = 0.16,
           .transform_in = {90, 380, 144, 760},
           .transform_out = {63, 266, 101, 532},
@@ -190,11 +245,15 @@ constexpr path_costs path_costs_of(isa target) noexcept {
       return {
           .multiply = {1.2, 1.1, 1.1, 1.1},
           .single = 1.2,
+          .strip = 1.1,
           .pack = 5,
           .store = 9,
           .build = 1.1,
           .look_up = 1.5,
+          .entry = 0,
           .distant = 0.1,
+          .name_code = 1.5,
+          .wide_tables = 6,
           .hidden = 0.1,
           .transform_in = {100, 400, 160, 800},
           .transform_out = {70, 280, 112, 560},
@@ -259,6 +318,11 @@ class cost_model {
     return real(whole) * of_panel((std::min)(each, std::size_t{4})) + (rest == 0 ? 0 : of_panel(rest));
   }
   [[nodiscard]] double multiply(std::size_t columns) const noexcept { return multiply(columns, costs_.multiply[0]); }
+  /// Vectors of a table's columns, as many whole ones would take as long: of tables as wide as panels the last one has
+  /// fewer live vectors, which take longer each.
+  [[nodiscard]] double table_vectors(std::size_t columns) const noexcept {
+    return costs_.wide_tables > 0 ? real(vectors(columns)) : multiply(columns) / costs_.multiply[3];
+  }
   [[nodiscard]] double move(std::size_t tasks) const noexcept {
     return real(vectors(shape_.columns)) *
            (costs_.pack * real(format_.cols * tasks) + costs_.store * real(shape_.rows));
@@ -276,18 +340,20 @@ class cost_model {
   }
   [[nodiscard]] double lut() const noexcept {
     const std::size_t tasks = ceil_div(shape_.rows, table_task_rows);
-    const double columns = real(vectors(shape_.columns));
+    const double columns = table_vectors(shape_.columns);
     // Two runs of blocks, one being built; the first-level cache is taken to be 32 KB.
     const double words = shape_.words > 0 ? shape_.words : expected_words(format_);
     const double tables = words * real(2 * table_blocks * kernels_.lut_width * kernels_.element);
     double misses = 0;
     for (double size = tables; size > 32768 && misses < 4; size /= 2) ++misses;
-    const double build = columns * costs_.build * stages() * words * real(format_.cols * tasks);
+    const double build = columns * stages() * words * real(tasks) *
+                         (costs_.build * real(format_.cols) + costs_.entry * real(format_.blocks()));
     const double look_up =
         columns * (costs_.look_up + costs_.distant * misses) * real(shape_.rows * format_.row_codes());
     const bool listed = words < real(format_.codewords);
-    const double naming =
-        listed ? naming_cycles(real(shape_.rows), words) * real(format_.row_codes()) * real(shape_.columns) : 0;
+    const double namings =
+        real(format_.row_codes()) * std::ceil(real(shape_.columns) / naming_columns(real(shape_.rows)));
+    const double naming = listed ? namings * (costs_.name_code * real(shape_.rows) + 1.5 * words) : 0;
     return (std::max)(build, look_up) + (1 - costs_.hidden) * (std::min)(build, look_up) + naming + move(tasks);
   }
   [[nodiscard]] double winograd(std::size_t tile) const noexcept {
@@ -295,9 +361,16 @@ class cost_model {
     const std::size_t which = tile / 4 + 2 * (shape_.stride - 1);
     const std::size_t panel = (std::min)(kernels_.panel, round_up(tiles, kernels_.lanes));
     const std::size_t positions = winograd_positions(tile, shape_.stride);
+    const std::size_t few = kernels_.strips && tile == 4 && shape_.stride == 1 && tiles > 0
+                                ? tiles_in_strips(tiles - (ceil_div(tiles, panel) - 1) * panel, kernels_.lanes)
+                                : 0;
+    double vectors_in_strips = 0;
+    for (std::size_t part = 0; few > 0 && part < strip_parts(kernels_.lanes); ++part)
+      vectors_in_strips += real(strip_part_vectors(part, few, kernels_.lanes));
     const std::size_t tasks =
         ceil_div(shape_.rows * panel * positions * kernels_.element, winograd_task_bytes(shape_.stride));
-    return real(positions) * stages() * real(shape_.rows * channels) * multiply(tiles, costs_.single) +
+    return stages() * real(shape_.rows * channels) *
+               (real(positions) * multiply(tiles - few, costs_.single) + vectors_in_strips * costs_.strip) +
            real(vectors(tiles)) *
                (costs_.transform_in[which] * real(channels * tasks) + costs_.transform_out[which] * real(shape_.rows));
   }

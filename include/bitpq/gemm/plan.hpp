@@ -157,7 +157,8 @@ template <scalar T>
           sizeof(T),
           kernels.lookup.exact_codewords,
           kernels.lookup.lut16_codewords,
-          sizeof(T) == sizeof(float) ? kernels.int8.group : 0};
+          sizeof(T) == sizeof(float) ? kernels.int8.group : 0,
+          kernels.strips.filters != nullptr};
 }
 
 /// The plan of gemm(w, x, ...) for an x of so many columns.

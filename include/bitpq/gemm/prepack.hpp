@@ -31,7 +31,7 @@ class prepacked_matrix {
   /// best this machine has; `allowed` is what the layer's plans may choose from.
   explicit prepacked_matrix(const pq_matrix<T>& w, const kernel_table<T>& kernels = bitpq::kernels<T>(),
                             precision allowed = precision::exact)
-      : kernels_(&kernels), format_(w.format()), allowed_(allowed), costs_(path_costs_of(kernels.target)) {
+      : kernels_(&kernels), format_(w.format()), allowed_(allowed), costs_(path_costs_of(kernels.target, this_core())) {
     books_ = aligned_buffer<T>(w.book().values());
     scales_ = aligned_buffer<T>(w.scales().values());
     // A power of two between the codes of neighbouring blocks would put them all into one set of the cache.

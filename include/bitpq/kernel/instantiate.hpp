@@ -86,6 +86,7 @@ inline constexpr kernel_table<T> table_of{
     {{make_winograd_kernels<2, 1, T, Arch>(), make_winograd_kernels<2, 2, T, Arch>()},
      {make_winograd_kernels<4, 1, T, Arch>(), make_winograd_kernels<4, 2, T, Arch>()}},
     make_strip_kernels<T, Arch>(),
+    &name_entries<Arch>,
     make_code_kernels<T, Arch, std::uint8_t>(),
     make_code_kernels<T, Arch, std::uint16_t>(),
     make_lookup_kernels<T, Arch>(),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The instruction sets that kernels are written for, and which of them this machine can run.
+// The instruction sets that kernels are written for, which of them this machine can run, and what cores make of them.
 
 #include <bitpq/core/error.hpp>
 
 #include <array>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 
@@ -74,6 +75,40 @@ inline bool supported(isa target) noexcept {
 #else
   return false;
 #endif
+}
+
+/// What a core does of 512 bits per cycle: one multiply-add and one load (`narrow`: Zen 4), or two of each (`wide`: Zen
+/// 5, servers of Intel's). The instruction set does not show it, but which path is the fastest depends on it.
+enum class core_class { narrow, wide };
+
+constexpr const char* to_string(core_class c) noexcept { return c == core_class::wide ? "wide" : "narrow"; }
+
+namespace detail {
+/// Processors of AMD's tell (leaf 8000001A: FP512); others with AVX-512 are taken to be wide.
+inline core_class detect_core() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!supported(isa::avx512) || __get_cpuid(0, &a, &b, &c, &d) == 0) return core_class::narrow;
+  if (b != signature_AMD_ebx || c != signature_AMD_ecx || d != signature_AMD_edx) return core_class::wide;
+  constexpr unsigned fp512 = 1U << 3;
+  return __get_cpuid(0x8000001A, &a, &b, &c, &d) != 0 && (a & fp512) != 0 ? core_class::wide : core_class::narrow;
+#else
+  return core_class::narrow;
+#endif
+}
+}  // namespace detail
+
+/// This machine's, or what the environment variable BITPQ_CORE names, so that another machine's plans, and with them
+/// its bits, can be had here. Found out at the first call. Throws bad_params when BITPQ_CORE names neither.
+inline core_class this_core() {
+  static const core_class chosen = [] {
+    const char* const forced = std::getenv("BITPQ_CORE");
+    if (forced == nullptr || *forced == '\0') return detail::detect_core();
+    for (const core_class c : {core_class::narrow, core_class::wide})
+      if (std::string_view(forced) == to_string(c)) return c;
+    fail(errc::bad_params, "BITPQ_CORE=", forced, " names neither narrow nor wide");
+  }();
+  return chosen;
 }
 
 }  // namespace v1

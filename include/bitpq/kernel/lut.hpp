@@ -7,6 +7,7 @@
 // both at once, step by step: it looks up in the tables of one run of blocks while it builds those of the next.
 
 #include <bitpq/kernel/arguments.hpp>
+#include <bitpq/kernel/gemv_vbmi.hpp>
 #include <bitpq/kernel/simd.hpp>
 
 namespace bitpq {
@@ -198,8 +199,10 @@ void lut_vectors(const lut_operands<T>& with, const lut_look_up<T, Code>& from, 
   using tile = lut_tile<Arch, Vectors>;
   constexpr std::size_t rows = tile::rows;
   const lut_builder<T, Arch, Code, tile::words, Vectors, Width> builder{
-      with.book, with.book_stride, with.d, to.words, to.lists, to.inputs, to.ld, to.tables,
-      with.entries * Width * simd<T, Arch>::size, to.depth};
+      with.book, with.book_stride, with.d,
+      to.words,  to.lists,         to.inputs,
+      to.ld,     to.tables,        with.entries * Width * simd<T, Arch>::size,
+      to.depth};
   // Where there is more to build than to look up, fewer rows a tile spread the looking up over more of the building.
   if (tile::together && builder.tiles() * rows * 2 > from.rows * 3)
     lut_rows<rows / 2>(from, builder);
@@ -231,6 +234,24 @@ void lut_step(const lut_operands<T>& with, const lut_look_up<T, Code>& from, con
     detail::lut_live<2, 2, T, Arch>(with, from, to);
   else
     detail::lut_live<wide, wide, T, Arch>(with, from, to);
+}
+
+/// entries[i] = entry_of[codes[i]], i < n; entry_of has 256 elements.
+template <class Arch>
+void name_entries(const std::uint8_t* entry_of, const std::uint8_t* codes, std::size_t n,
+                  std::uint8_t* entries) noexcept {
+  std::size_t i = 0;
+#if defined(__AVX512VBMI__) && defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
+  if constexpr (std::is_same_v<Arch, avx512vnni_arch>) {
+    const detail::vbmi_plane<4> table(entry_of);
+    for (; i < n; i += 64) {
+      const __mmask64 live = n - i < 64 ? (__mmask64{1} << (n - i)) - 1 : ~__mmask64{0};
+      const __m512i code = _mm512_maskz_loadu_epi8(live, codes + i);
+      _mm512_mask_storeu_epi8(entries + i, live, table(code, _mm512_movepi8_mask(code)));
+    }
+  }
+#endif
+  for (; i < n; ++i) entries[i] = entry_of[codes[i]];
 }
 
 }  // namespace v1

@@ -145,6 +145,8 @@ struct kernel_table {
   void (*add_block_gradient)(const gradient_block<T>& b) noexcept;
   winograd_kernels<T> winograd[2][2];
   strip_kernels<T> strips;
+  void (*name_entries)(const std::uint8_t* entry_of, const std::uint8_t* codes, std::size_t n,
+                       std::uint8_t* entries) noexcept;
   code_kernels<T, std::uint8_t> u8;
   code_kernels<T, std::uint16_t> u16;
   lookup_kernels<T> lookup;

@@ -5,11 +5,11 @@
 // which every multiply-add reads an element of a codeword and its code. Here positions lie across the lanes: codewords
 // are vectors, and one that was read is multiplied with several tiles.
 //
-// The 36 positions are cut into parts, as many positions each as a vector has lanes, the last one of 4 where that leaves
-// a rest. In a part position t of tile c is element c * width + t, which makes vectors of a tile each, or of several
-// tiles. Strips are strip_vectors of these; a channel's inputs and a row's sums each have their place in a strip.
-// Codewords are a vector per part, the rest repeated. What a strip is multiplied with, one part of the codewords and a
-// run of channels, fits the first-level cache.
+// The 36 positions are cut into parts, as many positions each as a vector has lanes, the last one of 4 where that
+// leaves a rest. In a part position t of tile c is element c * width + t, which makes vectors of a tile each, or of
+// several tiles. Strips are strip_vectors of these; a channel's inputs and a row's sums each have their place in a
+// strip. Codewords are a vector per part, the rest repeated. What a strip is multiplied with, one part of the codewords
+// and a run of channels, fits the first-level cache.
 
 #include <bitpq/kernel/arguments.hpp>
 #include <bitpq/kernel/interleave.hpp>
@@ -114,7 +114,7 @@ BITPQ_FORCE_INLINE void multiply_live_strip(const strip_product<T, Code>& p) noe
 
 /// Whether strips pay: where there are registers for the sums of several rows of a strip, inputs and codewords.
 template <scalar T, class Arch>
-inline constexpr bool has_strips = register_tile<Arch>::vectors == strip_vectors && simd<T, Arch>::size % 4 == 0;
+inline constexpr bool has_strips = register_tile<Arch>::vectors == strip_vectors&& simd<T, Arch>::size % 4 == 0;
 
 /// The filters u[t * ld + k], t < 36, k < count, as vectors: words[(part * count + k) * lanes + lane].
 template <scalar T, class Arch>

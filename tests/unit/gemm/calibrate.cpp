@@ -14,7 +14,7 @@ TEMPLATE_TEST_CASE("calibrated costs are usable", "", float, double) {
   for (const double scale : costs.scale) CHECK((scale > 0 && std::isfinite(scale)));
   CHECK(costs.scale[static_cast<std::size_t>(bitpq::gemm_path::decode)] == 1);
   CHECK(costs.scale[static_cast<std::size_t>(bitpq::gemm_path::depthwise)] == 1);
-  CHECK(costs.multiply == bitpq::path_costs_of(bitpq::kernels<TestType>().target).multiply);
+  CHECK(costs.multiply == bitpq::path_costs_of(bitpq::kernels<TestType>().target, bitpq::this_core()).multiply);
 
   const bitpq::code_format format{70, 64, 8, 16, 1};
   auto w = bitpq::prepack(bitpq_test::random_pq<TestType>(format, 1));

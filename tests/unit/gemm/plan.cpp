@@ -99,6 +99,30 @@ TEST_CASE("look-ups are worth it where blocks use few codewords") {
   CHECK(std::abs(cost(0) / cost(256 * (1 - std::exp(-1.0))) - 1) < 1e-2);  // random codes
 }
 
+TEST_CASE("cores differ in what they look up for the time of a multiply-add") {
+  const code_format format{1024, 256, 4, 256, 1};
+  const auto on = [&](bitpq::core_class core) {
+    return make_plan(format, {1, 1024, 196}, wide, precision::exact, path_costs_of(wide.target, core)).path;
+  };
+  CHECK(on(bitpq::core_class::narrow) == gemm_path::lut);
+  CHECK(on(bitpq::core_class::wide) == gemm_path::decode);
+}
+
+TEST_CASE("strips make tiles of 4 x 4 pay where they are few") {
+  const code_format filters{512, 4608, 9, 256, 1};
+  kernel_shape with = wide;
+  with.strips = true;
+  const auto taken = [&](const kernel_shape& kernels, std::array<std::size_t, 2> tiles) {
+    return make_plan(filters, {1, 512, 16 * tiles[1], true, 9, tiles}, kernels, precision::exact,
+                     path_costs_of(wide.target))
+        .path;
+  };
+  CHECK(taken(wide, {16, 4}) == gemm_path::winograd);
+  CHECK(taken(with, {16, 4}) == gemm_path::winograd4);
+  CHECK(taken(wide, {784, 196}) == gemm_path::winograd4);
+  CHECK(taken(with, {784, 196}) == gemm_path::winograd4);
+}
+
 TEST_CASE("every stage is counted, and what they share is counted once") {
   const product_shape linear{1, 512, 64}, pixels{1, 64, 3136, true, 9, {784, 196}};
   for (const gemm_path path : bitpq::all_gemm_paths) {

@@ -97,3 +97,16 @@ TEST_CASE("a matrix knows how many codewords its blocks use") {
   CHECK(prepacked_matrix<float>(skewed<float>(format, 9)).bytes() <
         prepacked_matrix<float>(skewed<float>(format, 256)).bytes());
 }
+
+TEST_CASE("entries are named as a table of them says") {
+  const std::vector<std::uint8_t> entry_of = random_codes<std::uint8_t>(256, 256, 1);
+  for_each_isa<float>([&](const bitpq::kernel_table<float>& k) {
+    for (const std::size_t n : {0U, 1U, 63U, 64U, 65U, 300U}) {
+      const std::vector<std::uint8_t> codes = random_codes<std::uint8_t>(n, 256, n);
+      std::vector<std::uint8_t> entries(n + 1, 77);
+      k.name_entries(entry_of.data(), codes.data(), n, entries.data());
+      for (std::size_t i = 0; i < n; ++i) REQUIRE(entries[i] == entry_of[codes[i]]);
+      REQUIRE(entries[n] == 77);
+    }
+  });
+}

@@ -87,6 +87,23 @@ TEST_CASE("the best kernels are chosen unless BITPQ_ISA forces others") {
   }
 }
 
+TEST_CASE("the class of core is this machine's unless BITPQ_CORE names another") {
+  const auto of_core = [](const char* forced) {
+    return in_child([forced]() -> std::string {
+      setenv("BITPQ_CORE", forced, 1);
+      try {
+        return bitpq::to_string(bitpq::this_core());
+      } catch (const bitpq::error& e) {
+        return std::string(bitpq::to_string(e.code())) + ": " + e.what();
+      }
+    });
+  };
+  CHECK(of_core("narrow") == "narrow");
+  CHECK(of_core("wide") == "wide");
+  CHECK(of_core("") == bitpq::to_string(bitpq::detail::detect_core()));
+  CHECK(of_core("Wide") == "bad_params: bitpq: BITPQ_CORE=Wide names neither narrow nor wide");
+}
+
 TEST_CASE("a refused choice can be made good") {
   CHECK(in_child([]() -> std::string {
           setenv("BITPQ_ISA", "nonsense", 1);

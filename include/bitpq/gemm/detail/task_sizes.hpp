@@ -30,6 +30,11 @@ constexpr std::size_t winograd_task_channels(std::size_t tile, std::size_t strid
   return winograd_positions(tile, stride) > 64 ? 64 : 128;
 }
 inline constexpr std::size_t max_winograd_filters = 64;
+/// How many tiles of the last panel are multiplied in strips: all that a vector holds, or a few beyond whole vectors.
+constexpr std::size_t tiles_in_strips(std::size_t tiles, std::size_t lanes) noexcept {
+  if (tiles <= lanes) return tiles;
+  return tiles % lanes <= lanes / 4 ? tiles % lanes : 0;
+}
 
 }  // namespace detail
 }  // namespace v1

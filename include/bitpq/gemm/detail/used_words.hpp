@@ -17,20 +17,18 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Cycles that turning the codes of a block position into entries takes, per column. Tasks do it once for all their
-/// columns, which are the fewer the more rows there are.
-inline double naming_cycles(double rows, double words) noexcept {
-  return 1.5 * (rows + words) / std::clamp(65536 / rows, 32.0, 128.0);
-}
+/// Columns of a task, which turns the codes of a block position into entries once: the fewer the more rows there are.
+inline double naming_columns(double rows) noexcept { return std::clamp(65536 / rows, 32.0, 128.0); }
 
 /// Whether lists of `words` codewords on average are worth their memory and the naming of entries: where names take a
 /// byte, a codeword takes a few multiply-adds, an eighth of what rows could name is left out, and more multiply-adds
-/// of a vector are left out with it than naming takes cycles for 16 columns.
+/// of a vector are left out with it than naming, of 1.5 cycles per code and word, takes for 16 columns.
 inline bool lists_pay(const code_format& format, double words) noexcept {
   const double left_out = (static_cast<double>(format.codewords) - words) * static_cast<double>(format.block_size);
+  const double rows = static_cast<double>(format.rows);
   return format.codewords <= 256 && format.block_size >= 4 && format.stages <= 4 &&
          words * 8 <= 7 * static_cast<double>((std::min)(format.codewords, format.rows)) &&
-         left_out >= 16 * naming_cycles(static_cast<double>(format.rows), words);
+         left_out * naming_columns(rows) >= 16 * 1.5 * (rows + words);
 }
 
 /// used_words::mean of codes drawn at random.
@@ -82,11 +80,11 @@ class used_words {
   [[nodiscard]] bool shared() const noexcept { return shared_; }
   /// Entries of a table that holds any of the lists.
   [[nodiscard]] std::size_t entries() const noexcept { return entries_; }
-  /// The entries that n codes of position p name.
-  void entries_of(std::size_t p, const Code* codes, std::size_t n, Code* entries) const noexcept {
-    std::array<Code, 256> entry_of;
+  /// The entry of each codeword that position p uses.
+  [[nodiscard]] std::array<Code, 256> entries_of(std::size_t p) const noexcept {
+    std::array<Code, 256> entry_of{};
     for (std::size_t i = 0; i < lists_[p].count; ++i) entry_of[words_[lists_[p].first + i]] = static_cast<Code>(i);
-    for (std::size_t r = 0; r < n; ++r) entries[r] = entry_of[codes[r]];
+    return entry_of;
   }
   /// Codewords of a list, on average.
   [[nodiscard]] double mean() const noexcept { return mean_; }

@@ -167,7 +167,7 @@ class tabulated_weights {
   [[nodiscard]] std::size_t width() const noexcept {
     const double build = w_->words_per_block() * static_cast<double>(w_->format().block_size);
     const bool fit = 4 * w_->words_at_most() * kernels().lut_width * sizeof(T) <= run_bytes;
-    return fit && 6 * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
+    return fit && w_->costs().wide_tables * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
   }
   /// Blocks whose tables are built while the tables of as many are read: both together take about twice run_bytes.
   [[nodiscard]] std::size_t blocks_each() const noexcept {
@@ -186,16 +186,15 @@ class tabulated_weights {
                : ceil_div(entries_stride() * w_->format().stages * max_depth() / w_->format().block_size, sizeof(T));
   }
 
-  /// Codes as they are, or where tables hold only codewords in use, the entries that they name.
-  template <class Code>
-  const Code* entries(const weight_range& at, const Code* codes, Code* memory) const noexcept {
+  /// The entries that codes name, in `memory`, where tables hold only codewords in use.
+  const std::uint8_t* entries(const weight_range& at, const std::uint8_t* codes, std::uint8_t* memory) const noexcept {
     const code_format& format = w_->format();
     const std::size_t first = at.k0 / format.block_size, blocks = ceil_div(at.k1 - at.k0, format.block_size);
     for (std::size_t stage = 0; stage < format.stages; ++stage)
       for (std::size_t j = 0; j < blocks; ++j)
-        w_->template used<Code>().entries_of(format.position(stage, first + j),
-                                             codes + format.position(stage, j) * w_->code_stride(), at.rows,
-                                             memory + (stage * blocks + j) * entries_stride());
+        kernels().name_entries(w_->template used<std::uint8_t>().entries_of(format.position(stage, first + j)).data(),
+                               codes + format.position(stage, j) * w_->code_stride(), at.rows,
+                               memory + (stage * blocks + j) * entries_stride());
     return memory;
   }
 

@@ -9,9 +9,9 @@
 // of tiles are read as those of a convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4; where the layer's
 // stride is 2, of 5 x 5 with stride 4, or of 9 x 9 with stride 8.
 //
-// Tiles lie across the lanes of panels. Where they are a vector at most, or a few beyond whole vectors, positions do, in
-// strips (kernel/winograd_strips.hpp), if the kernels have these. Either way a product sums the same numbers in the same
-// order.
+// Tiles lie across the lanes of panels. Where they are a vector at most, or a few beyond whole vectors, positions do,
+// in strips (kernel/winograd_strips.hpp), if the kernels have these. Either way a product sums the same numbers in the
+// same order.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
@@ -65,18 +65,21 @@ class winograd_product {
         even_panel(tiles, (std::min)(w_->kernels().panel, round_up(tiles, lanes)), lanes, exec.concurrency());
     const std::size_t max_rows = winograd_task_bytes(stride_) / (positions_ * panel * sizeof(T));
     const std::size_t panels = ceil_div(tiles, panel), out_rows = g_.out_per_group();
-    const std::size_t last = tiles - (panels - 1) * panel, spare = beyond_vectors(last);
-    const std::size_t pieces = panels + (spare > 0);
-    const bool strips = spare > 0 || in_strips(last);
-    const std::size_t words_size = strips ? strip_parts(lanes) * format.codewords * filters_ * lanes : 0;
+    const std::size_t last = tiles - (panels - 1) * panel, few = has_strips() ? tiles_in_strips(last, lanes) : 0;
+    const std::size_t apart = few < last ? few : 0;  // a piece of their own
+    const std::size_t pieces = panels + (apart > 0);
+    const std::size_t words_size = few > 0 ? strip_parts(lanes) * format.codewords * filters_ * lanes : 0;
     const std::size_t rows_each =
         rows_of_task(out_rows, max_rows, overhead_rows, g_.groups() * busy_panels(tiles, panel), exec.concurrency());
     const std::size_t row_tasks = ceil_div(out_rows, rows_each);
     const auto cut = [&](scratch_cutter memory) {
       worker_memory mine{
           memory.take<T>((std::max)(positions_ * position_stride(panel), tile_ * tile_ * rows_each * panel)),
-          memory.take<T>(positions_ * rows_each * panel), rows_each * panel, panel,
-          memory.take<T>(strips ? positions_ * (panel + lanes) : 0), reader_.cut(memory, panel)};
+          memory.take<T>(positions_ * rows_each * panel),
+          rows_each * panel,
+          panel,
+          memory.take<T>(few > 0 ? positions_ * (panel + lanes) : 0),
+          reader_.cut(memory, panel)};
       return std::pair(mine, memory.used());
     };
     const std::size_t bytes_each = cut(scratch_cutter()).second;
@@ -90,33 +93,33 @@ class winograd_product {
     const auto [transformed, words] = cut_books(scratch_cutter(memory.data())).first;
     for (std::size_t b = 0; b < books; ++b) {
       transform_book(b, transformed + b * book_size);
-      if (strips) strip_book(transformed + b * book_size, words + b * words_size);
+      if (few > 0) strip_book(transformed + b * book_size, words + b * words_size);
     }
 
-    exec.bulk(g_.groups() * row_tasks * pieces, [&, transformed = transformed, words = words](std::size_t worker,
-                                                                                               std::size_t task) {
-      worker_memory mine = cut(scratch_cutter(memory.data() + book_bytes + worker * bytes_each)).first;
-      const std::size_t group = task / (row_tasks * pieces), row = task / pieces % row_tasks * rows_each;
-      const std::size_t at = task % pieces, first = at < panels ? at * panel : tiles - spare;
-      const std::size_t columns = at < panels ? (std::min)(panel, tiles - spare - first) : spare;
-      const piece p{group, row, (std::min)(rows_each, out_rows - row), first, columns};
-      T* const outputs = mine.inputs;  // of no use any more once they are multiplied
-      const std::size_t ld = tile_ * tile_ * panel;
-      if (in_strips(p.columns)) {
-        multiply_strips(mine, p, words, words_size);
-        for (std::size_t r = 0; r < p.rows; ++r) {
-          w_->kernels().strips.outputs(mine.products + r * strip_size(), p.rows * strip_size(), p.columns, mine.tiles,
-                                       panel);
-          transforms_->output(mine.tiles, panel, outputs + r * ld, tile_ * panel, p.columns);
-        }
-      } else {
-        multiply_panel(mine, p, transformed, book_size);
-        for (std::size_t r = 0; r < p.rows; ++r)
-          transforms_->output(mine.products + r * panel, mine.product_stride, outputs + r * ld, tile_ * panel,
-                              p.columns);
-      }
-      store(p.group, p.row, p.rows, p.first, p.columns, outputs, ld);
-    });
+    exec.bulk(g_.groups() * row_tasks * pieces,
+              [&, transformed = transformed, words = words](std::size_t worker, std::size_t task) {
+                worker_memory mine = cut(scratch_cutter(memory.data() + book_bytes + worker * bytes_each)).first;
+                const std::size_t group = task / (row_tasks * pieces), row = task / pieces % row_tasks * rows_each;
+                const std::size_t at = task % pieces, first = at < panels ? at * panel : tiles - apart;
+                const std::size_t columns = at < panels ? (std::min)(panel, tiles - apart - first) : apart;
+                const piece p{group, row, (std::min)(rows_each, out_rows - row), first, columns};
+                T* const outputs = mine.inputs;  // of no use any more once they are multiplied
+                const std::size_t ld = tile_ * tile_ * panel;
+                if (in_strips(p.columns)) {
+                  multiply_strips(mine, p, words, words_size);
+                  for (std::size_t r = 0; r < p.rows; ++r) {
+                    w_->kernels().strips.outputs(mine.products + r * strip_size(), p.rows * strip_size(), p.columns,
+                                                 mine.tiles, panel);
+                    transforms_->output(mine.tiles, panel, outputs + r * ld, tile_ * panel, p.columns);
+                  }
+                } else {
+                  multiply_panel(mine, p, transformed, book_size);
+                  for (std::size_t r = 0; r < p.rows; ++r)
+                    transforms_->output(mine.products + r * panel, mine.product_stride, outputs + r * ld, tile_ * panel,
+                                        p.columns);
+                }
+                store(p.group, p.row, p.rows, p.first, p.columns, outputs, ld);
+              });
   }
 
  private:
@@ -144,11 +147,6 @@ class winograd_product {
   /// Whether a piece of that many tiles is multiplied in strips.
   [[nodiscard]] bool in_strips(std::size_t tiles) const noexcept {
     return has_strips() && tiles <= w_->kernels().lanes;
-  }
-  /// How many of the last piece's tiles are better off in strips of their own than as one more vector.
-  [[nodiscard]] std::size_t beyond_vectors(std::size_t tiles) const noexcept {
-    const std::size_t lanes = w_->kernels().lanes, beyond = tiles % lanes;
-    return has_strips() && tiles > lanes && beyond <= lanes / 4 ? beyond : 0;
   }
   [[nodiscard]] std::size_t strip_size() const noexcept { return strip_vectors * w_->kernels().lanes; }
   /// Channels of a run, whole blocks.
