@@ -149,7 +149,7 @@ extent2 check_convolution(std::size_t rows, std::size_t cols, const layer_geomet
 /// (n x out x h' x w') with the stride, zero padding, dilation and groups of `geometry`; views of any strides (NCHW or
 /// NHWC). y must not overlap x; the residual may be y. Throws bad_shape or bad_params, with the sizes, before anything
 /// is written. Same bits for any executor and for any split of the batch. Neither the dense weights nor the im2col
-/// matrix are ever formed: scratch per worker is about 1 MB, of Winograd's paths up to 4, which also share up to 2 MB
+/// matrix are ever formed: scratch per worker is about 1 MB, of Winograd's paths up to 4, which also share up to 5 MB
 /// of transformed codebooks. A value that is not finite reaches all outputs of the tiles (4 x 4 at the most) that see
 /// it. Throws unsupported when a path is forced that does not serve (see why_not).
 template <scalar T>

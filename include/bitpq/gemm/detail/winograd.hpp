@@ -83,46 +83,51 @@ class winograd_product {
       return std::pair(mine, memory.used());
     };
     const std::size_t bytes_each = cut(scratch_cutter()).second;
-    const auto cut_books = [&](scratch_cutter all) {
-      T* const transformed = all.take<T>(books * book_size);
-      T* const words = all.take<T>(books * words_size);
-      return std::pair(std::pair(transformed, words), all.used());
+    const auto cut_books = [&](scratch_cutter memory) {
+      const codebooks transformed{memory.take<T>(books * book_size), book_size, memory.take<T>(books * words_size),
+                                  words_size};
+      return std::pair(transformed, memory.used());
     };
-    const std::size_t book_bytes = cut_books(scratch_cutter()).second;
-    scratch memory(book_bytes + checked_product(bytes_each, exec.concurrency(), "scratch"));
-    const auto [transformed, words] = cut_books(scratch_cutter(memory.data())).first;
+    const std::size_t books_bytes = cut_books(scratch_cutter()).second;
+    scratch memory(books_bytes + checked_product(bytes_each, exec.concurrency(), "scratch"));
+    const codebooks transformed = cut_books(scratch_cutter(memory.data())).first;
     for (std::size_t b = 0; b < books; ++b) {
-      transform_book(b, transformed + b * book_size);
-      if (few > 0) strip_book(transformed + b * book_size, words + b * words_size);
+      transform_book(b, transformed.elements + b * book_size);
+      if (few > 0) strip_book(transformed.elements + b * book_size, transformed.vectors + b * words_size);
     }
 
-    exec.bulk(g_.groups() * row_tasks * pieces,
-              [&, transformed = transformed, words = words](std::size_t worker, std::size_t task) {
-                worker_memory mine = cut(scratch_cutter(memory.data() + book_bytes + worker * bytes_each)).first;
-                const std::size_t group = task / (row_tasks * pieces), row = task / pieces % row_tasks * rows_each;
-                const std::size_t at = task % pieces, first = at < panels ? at * panel : tiles - apart;
-                const std::size_t columns = at < panels ? (std::min)(panel, tiles - apart - first) : apart;
-                const piece p{group, row, (std::min)(rows_each, out_rows - row), first, columns};
-                T* const outputs = mine.inputs;  // of no use any more once they are multiplied
-                const std::size_t ld = tile_ * tile_ * panel;
-                if (in_strips(p.columns)) {
-                  multiply_strips(mine, p, words, words_size);
-                  for (std::size_t r = 0; r < p.rows; ++r) {
-                    w_->kernels().strips.outputs(mine.products + r * strip_size(), p.rows * strip_size(), p.columns,
-                                                 mine.tiles, panel);
-                    transforms_->output(mine.tiles, panel, outputs + r * ld, tile_ * panel, p.columns);
-                  }
-                } else {
-                  multiply_panel(mine, p, transformed, book_size);
-                  for (std::size_t r = 0; r < p.rows; ++r)
-                    transforms_->output(mine.products + r * panel, mine.product_stride, outputs + r * ld, tile_ * panel,
-                                        p.columns);
-                }
-                store(p.group, p.row, p.rows, p.first, p.columns, outputs, ld);
-              });
+    exec.bulk(g_.groups() * row_tasks * pieces, [&](std::size_t worker, std::size_t task) {
+      worker_memory mine = cut(scratch_cutter(memory.data() + books_bytes + worker * bytes_each)).first;
+      const std::size_t group = task / (row_tasks * pieces), row = task / pieces % row_tasks * rows_each;
+      const std::size_t at = task % pieces, first = at < panels ? at * panel : tiles - apart;
+      const std::size_t columns = at < panels ? (std::min)(panel, tiles - apart - first) : apart;
+      const piece p{group, row, (std::min)(rows_each, out_rows - row), first, columns};
+      const bool strips = in_strips(columns);
+      if (strips)
+        multiply_strips(mine, p, transformed);
+      else
+        multiply_panel(mine, p, transformed);
+      T* const outputs = mine.inputs;  // of no use any more
+      const std::size_t ld = tile_ * tile_ * panel;
+      for (std::size_t r = 0; r < p.rows; ++r) {
+        if (strips)
+          w_->kernels().strips.outputs(mine.products + r * strip_size(), p.rows * strip_size(), columns, mine.tiles,
+                                       panel);
+        transforms_->output(strips ? mine.tiles : mine.products + r * panel, strips ? panel : mine.product_stride,
+                            outputs + r * ld, tile_ * panel, columns);
+      }
+      store(group, row, p.rows, first, columns, outputs, ld);
+    });
   }
 
  private:
+  /// Transformed, one codebook after the other: as panels read them, by elements, and as strips do, by vectors.
+  struct codebooks {
+    T* elements;
+    std::size_t elements_each;
+    T* vectors;
+    std::size_t vectors_each;
+  };
   struct worker_memory {
     T* inputs;    ///< transformed, [position][channel][tile] or [strip][channel]; later the outputs
     T* products;  ///< [position][row][tile] or [strip][row]
@@ -173,38 +178,55 @@ class winograd_product {
       w_->kernels().strips.filters(book + f * words, filters_ * words, words, to + f * size);
   }
 
-  /// The products of a piece of few tiles.
-  void multiply_strips(worker_memory& mine, const piece& p, const T* words, std::size_t words_size) const noexcept {
+  /// Run after run of the channels: transform(c) takes channel c of the run, which the window shows, and add(codes,
+  /// book, channels, accumulate), for each stage, multiplies them all.
+  template <class Transform, class Add>
+  void for_each_run(worker_memory& mine, const piece& p, const Transform& transform, const Add& add) const noexcept {
     const code_format& format = w_->format();
-    const strip_kernels<T>& kernels = w_->kernels().strips;
-    const std::size_t lanes = w_->kernels().lanes, size = strip_size(), channels = g_.in_per_group();
-    const std::size_t input_ld = mine.panel + lanes, strip_stride = run_channels() * size;
-    for (std::size_t c0 = 0; c0 < channels;) {
+    for (std::size_t c0 = 0, channels = g_.in_per_group(); c0 < channels;) {
       const std::size_t k1 = end_of_run(format, c0 * 9, run_channels() / filters_);
       const std::size_t c1 = k1 / 9, first = c0 / filters_;
       for (std::size_t c = c0; c < c1; ++c) {
         reader_.look(mine.reading, p.group, c, p.first, p.columns);
-        transforms_->input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count,
-                           mine.tiles, input_ld);
-        kernels.inputs(mine.tiles, input_ld, p.columns, mine.inputs + (c - c0) * size, strip_stride);
+        transform(c - c0);
       }
       const std::size_t row = p.group * g_.out_per_group() + p.row;
-      for (std::size_t stage = 0; stage < format.stages; ++stage) {
-        const T* const book = words + format.book_of(stage, first) * words_size;
+      for (std::size_t stage = 0; stage < format.stages; ++stage)
         w_->with_codes(format.position(stage, first), row, [&]<class Code>(const Code* codes) {
-          for (std::size_t f = 0; f < (std::min)(filters_, c1 - c0); ++f)
-            for (std::size_t j = 0, blocks = ceil_div(c1 - c0 - f, filters_); j < blocks; j += strip_channels) {
-              strip_product<T, Code> product{book + f * strip_parts(lanes) * format.codewords * lanes,
-                                             codes + j * w_->code_stride(),
-                                             w_->code_stride(),
-                                             mine.inputs + (j * filters_ + f) * size,
-                                             filters_ * size,
-                                             mine.products,
-                                             p.rows,
-                                             0,
-                                             (std::min)(strip_channels, blocks - j),
-                                             c0 + f + j + stage > 0};
-              for (std::size_t part = 0; part < strip_parts(lanes); ++part, product.words += format.codewords * lanes)
+          add(codes, format.book_of(stage, first), c1 - c0, c0 + stage > 0);
+        });
+      c0 = c1;
+    }
+  }
+  void transform_inputs(const worker_memory& mine, T* to, std::size_t ld) const noexcept {
+    transforms_->input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count, to, ld);
+  }
+
+  /// The products of a piece of few tiles: each filter of a codeword with its channels, strip after strip.
+  void multiply_strips(worker_memory& mine, const piece& p, const codebooks& books) const noexcept {
+    const strip_kernels<T>& kernels = w_->kernels().strips;
+    const std::size_t lanes = w_->kernels().lanes, size = strip_size(), input_ld = mine.panel + lanes;
+    const std::size_t strip_stride = run_channels() * size, part_size = w_->format().codewords * lanes;
+    for_each_run(
+        mine, p,
+        [&](std::size_t c) {
+          transform_inputs(mine, mine.tiles, input_ld);
+          kernels.inputs(mine.tiles, input_ld, p.columns, mine.inputs + c * size, strip_stride);
+        },
+        [&]<class Code>(const Code* codes, std::size_t b, std::size_t channels, bool accumulate) {
+          for (std::size_t f = 0; f < (std::min)(filters_, channels); ++f)
+            for (std::size_t j = 0, blocks = ceil_div(channels - f, filters_); j < blocks; j += strip_channels) {
+              strip_product<T, Code> product{};
+              product.words = books.vectors + b * books.vectors_each + f * strip_parts(lanes) * part_size;
+              product.codes = codes + j * w_->code_stride();
+              product.code_stride = w_->code_stride();
+              product.inputs = mine.inputs + (j * filters_ + f) * size;
+              product.input_stride = filters_ * size;
+              product.sums = mine.products;
+              product.rows = p.rows;
+              product.channels = (std::min)(strip_channels, blocks - j);
+              product.accumulate = accumulate || f + j > 0;
+              for (std::size_t part = 0; part < strip_parts(lanes); ++part, product.words += part_size)
                 for (std::size_t left = strip_part_vectors(part, p.columns, lanes); left > 0; left -= product.vectors) {
                   product.vectors = (std::min)(strip_vectors, left);
                   w_->kernels().template on<Code>().multiply_strip(product);
@@ -213,39 +235,23 @@ class winograd_product {
                 }
             }
         });
-      }
-      c0 = c1;
-    }
   }
 
-  /// The products of a piece at all positions.
-  void multiply_panel(worker_memory& mine, const piece& p, const T* books, std::size_t book_size) const noexcept {
-    const code_format& format = w_->format();
+  /// The products of a piece at all positions, one after the other.
+  void multiply_panel(worker_memory& mine, const piece& p, const codebooks& books) const noexcept {
     const kernel_table<T>& kernels = w_->kernels();
-    const std::size_t panel = mine.panel, stride = position_stride(panel), channels = g_.in_per_group();
-    for (std::size_t c0 = 0; c0 < channels;) {
-      const std::size_t k1 = end_of_run(format, c0 * 9, run_channels() / filters_);
-      const std::size_t c1 = k1 / 9, first = c0 / filters_;
-      for (std::size_t c = c0; c < c1; ++c) {
-        reader_.look(mine.reading, p.group, c, p.first, p.columns);
-        transforms_->input(mine.reading.window, mine.reading.taps, mine.reading.pixels, mine.reading.pixel_count,
-                           mine.inputs + (c - c0) * panel, stride);
-      }
-      const std::size_t row = p.group * g_.out_per_group() + p.row;
-      for (std::size_t stage = 0; stage < format.stages; ++stage) {
-        const T* const book = books + format.book_of(stage, first) * book_size;
-        w_->with_codes(format.position(stage, first), row, [&]<class Code>(const Code* codes) {
+    const std::size_t panel = mine.panel, stride = position_stride(panel), words = w_->format().codewords;
+    for_each_run(
+        mine, p, [&](std::size_t c) { transform_inputs(mine, mine.inputs + c * panel, stride); },
+        [&]<class Code>(const Code* codes, std::size_t b, std::size_t channels, bool accumulate) {
+          const T* const book = books.elements + b * books.elements_each;
           for (std::size_t t = 0; t < positions_; ++t)
-            for (std::size_t f = 0, v = winograd_filter_at(t, tile_, stride_); f < (std::min)(filters_, c1 - c0); ++f)
-              kernels.template on<Code>().code_panel(book + (v * filters_ + f) * format.codewords, 1, codes,
-                                                     w_->code_stride(), mine.inputs + t * stride + f * panel,
-                                                     filters_ * panel, mine.products + t * mine.product_stride,
-                                                     static_cast<std::ptrdiff_t>(panel), p.rows, p.columns,
-                                                     ceil_div(c1 - c0 - f, filters_), 1, c0 + f + stage > 0);
+            for (std::size_t f = 0, v = winograd_filter_at(t, tile_, stride_); f < (std::min)(filters_, channels); ++f)
+              kernels.template on<Code>().code_panel(
+                  book + (v * filters_ + f) * words, 1, codes, w_->code_stride(), mine.inputs + t * stride + f * panel,
+                  filters_ * panel, mine.products + t * mine.product_stride, static_cast<std::ptrdiff_t>(panel), p.rows,
+                  p.columns, ceil_div(channels - f, filters_), 1, accumulate || f > 0);
         });
-      }
-      c0 = c1;
-    }
   }
 
   const prepacked_matrix<T>* w_;
