@@ -35,8 +35,7 @@ std::size_t entry_bytes(std::string_view name, const std::vector<std::size_t>& s
 std::size_t layer_bytes(const layer_job& job, std::size_t file) {
   constexpr std::string_view record =
       R"("bitpq.layer.":"conv2d out= in= kernel=x groups= block= codewords=65536 codebooks=1 code_bits=16",)";
-  constexpr std::string_view note =
-      R"("compressed.":"dtype=BF16 output_error=1.234e-100 weight_error=1.234e-100",)";
+  constexpr std::string_view note = R"("compressed.":"dtype=BF16 output_error=1.234e-100 weight_error=1.234e-100",)";
   const std::string& name = job.weight->name;
   std::size_t bytes = entry_bytes(name + ".codes", {2 * job.weights()}, file) +
                       entry_bytes(name + ".codebook", {1, bitpq::max_codewords, job.geometry.cols()}, file);
@@ -64,8 +63,8 @@ bitpq::layer_cost cycles_of(const bitpq::layer_geometry& g, std::size_t columns)
   const bitpq::product_shape shape{g.groups(), g.out_per_group(), columns, convolution, g.window()};
   const bitpq::kernel_shape kernels = bitpq::shape_of(bitpq::kernels<float>());
   return [=](const bitpq::code_format& format) {
-    const bitpq::gemm_plan plan =
-        bitpq::make_plan(format, shape, kernels, bitpq::precision::exact, bitpq::path_costs_of(kernels.target, bitpq::this_core()));
+    const bitpq::gemm_plan plan = bitpq::make_plan(format, shape, kernels, bitpq::precision::exact,
+                                                   bitpq::path_costs_of(kernels.target, bitpq::this_core()));
     return *std::min_element(plan.cost.begin(), plan.cost.end());
   };
 }

@@ -41,12 +41,12 @@ struct kernel_shape {
   bool strips = false;                                   ///< of few tiles, for Winograd's products
 };
 
-/// Cycles of one core, of an operation on one vector where not said otherwise. Measured by bench/layer and fitted: see
-/// docs/adr/0012-plans.md.
+/// Cycles of one core, of an operation on one vector where not said otherwise. Measured and fitted: see
+/// docs/adr/0012-plans.md and 0031-classes-of-cores.md.
 struct path_costs {
   std::array<double, 4> multiply;  ///< a vector multiply-add in a panel of 1, 2, 3, 4 live vectors
   double single;                   ///< the same of 1 where codewords are single elements
-  double strip;                    ///< the same in strips of tiles
+  double strip;                    ///< the same in strips of tiles, where there are any
   double pack;                     ///< packing, and a tap's share of filling a window
   double store;                    ///< adding up, activation and storing
   double build, look_up;           ///< a multiply-add of a table's building, and a look-up, tables in the first cache
@@ -149,7 +149,7 @@ constexpr path_costs path_costs_of(isa target, core_class on = core_class::narro
       return {
           .multiply = {0.99, 0.64, 0.64, 0.64},
           .single = 0.84,
-          .strip = 1.1,
+          .strip = 0,
           .pack = 5.1,
           .store = 8.8,
           .build = 0.68,
@@ -181,7 +181,7 @@ constexpr path_costs path_costs_of(isa target, core_class on = core_class::narro
       return {
           .multiply = {1, 0.6, 0.6, 0.6},
           .single = 1,
-          .strip = 1.1,
+          .strip = 0.6,
           .pack = 5,
           .store = 9,
           .build = 0.6,
@@ -213,7 +213,7 @@ constexpr path_costs path_costs_of(isa target, core_class on = core_class::narro
       return {
           .multiply = {1.24, 0.74, 0.74, 0.74},
           .single = 1.24,
-          .strip = 1.1,
+          .strip = 0,
           .pack = 6.4,
           .store = 12.5,
           .build = 0.67,
@@ -245,7 +245,7 @@ constexpr path_costs path_costs_of(isa target, core_class on = core_class::narro
       return {
           .multiply = {1.2, 1.1, 1.1, 1.1},
           .single = 1.2,
-          .strip = 1.1,
+          .strip = 0,
           .pack = 5,
           .store = 9,
           .build = 1.1,

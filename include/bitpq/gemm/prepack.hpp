@@ -28,7 +28,8 @@ class prepacked_matrix {
   prepacked_matrix() = default;
 
   /// O(codes + block positions x codewords), with precision::int8 O(rows x cols x stages). `kernels` defaults to the
-  /// best this machine has; `allowed` is what the layer's plans may choose from.
+  /// best this machine has; `allowed` is what the layer's plans may choose from. Throws bad_params where BITPQ_CORE is
+  /// set and names no class of core.
   explicit prepacked_matrix(const pq_matrix<T>& w, const kernel_table<T>& kernels = bitpq::kernels<T>(),
                             precision allowed = precision::exact)
       : kernels_(&kernels), format_(w.format()), allowed_(allowed), costs_(path_costs_of(kernels.target, this_core())) {

@@ -199,8 +199,10 @@ void lut_vectors(const lut_operands<T>& with, const lut_look_up<T, Code>& from, 
   using tile = lut_tile<Arch, Vectors>;
   constexpr std::size_t rows = tile::rows;
   const lut_builder<T, Arch, Code, tile::words, Vectors, Width> builder{
-      with.book, with.book_stride, with.d, to.words, to.lists, to.inputs, to.ld, to.tables,
-      with.entries * Width * simd<T, Arch>::size, to.depth};
+      with.book, with.book_stride, with.d,
+      to.words,  to.lists,         to.inputs,
+      to.ld,     to.tables,        with.entries * Width * simd<T, Arch>::size,
+      to.depth};
   // Where there is more to build than to look up, fewer rows a tile spread the looking up over more of the building.
   if (tile::together && builder.tiles() * rows * 2 > from.rows * 3)
     lut_rows<rows / 2>(from, builder);

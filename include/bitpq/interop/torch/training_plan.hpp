@@ -69,8 +69,8 @@ inline bool fused_pays(const code_format& f, const product_shape& shape, double 
   }
   const detail::training_costs costs;
   const kernel_table<float>& kernels = bitpq::kernels<float>();
-  const gemm_plan plan = make_plan(format, shape, shape_of(kernels), precision::exact, path_costs_of(kernels.target, this_core()),
-                                   gemm_path::automatic);
+  const gemm_plan plan = make_plan(format, shape, shape_of(kernels), precision::exact,
+                                   path_costs_of(kernels.target, this_core()), gemm_path::automatic);
   const auto cost = [&](gemm_path path) {
     return plan.cost[static_cast<std::size_t>(std::find(all_gemm_paths.begin(), all_gemm_paths.end(), path) -
                                               all_gemm_paths.begin())];
