@@ -60,6 +60,7 @@ void add_context() {
   benchmark::AddCustomContext("commit", environment("BITPQ_COMMIT", "unknown"));
   benchmark::AddCustomContext("compiler", compiler());
   benchmark::AddCustomContext("isa", bitpq::to_string(bitpq::kernels<float>().target));
+  benchmark::AddCustomContext("core", bitpq::to_string(bitpq::this_core()));
   benchmark::AddCustomContext("roof_gflops", in_billions(bench::roofs().flops));
   benchmark::AddCustomContext("roof_gbytes_per_second", in_billions(bench::roofs().bandwidth));
 }

@@ -72,6 +72,7 @@ const std::vector<convolution_shape> convolutions{
     {"3x3, same", 5, 20, 130, {9, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 9, 16},
     {"3x3, wide", 2, 6, 8, {5, 70}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 9, 16},
     {"3x3, two filters a block, two groups", 3, 10, 60, {6, 6}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 2}, 18, 20, 2},
+    {"3x3, few tiles of many channels", 5, 70, 9, {9, 7}, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, 1}, 9, 300, 2},
     {"3x3, stride 2", 3, 10, 140, {13, 12}, {3, 3}, {{2, 2}, {1, 0}, {1, 1}, 1}, 9, 16},
     {"3x3, stride 2, two filters a block, two groups",
      2,

@@ -43,10 +43,10 @@ double fastest(const F& f) {
 
 }  // namespace detail
 
-/// The constants of the kernels' instruction set, with each path scaled to what it takes here, relative to decode:
-/// measured on two linear layers of 64 columns and one, and on a convolution. Takes about 50 ms, in which the machine
-/// should be otherwise idle. Paths that the kernels lack, and depthwise, keep a scale of 1. Give the result to
-/// prepacked_matrix::set_costs. Throws out_of_memory.
+/// The constants of the kernels' instruction set on this class of core, with each path scaled to what it takes here,
+/// relative to decode: measured on two linear layers of 64 columns and one, and on a convolution. Takes about 50 ms, in
+/// which the machine should be otherwise idle. Paths that the kernels lack, and depthwise, keep a scale of 1. Give the
+/// result to prepacked_matrix::set_costs. Throws out_of_memory, and bad_params where BITPQ_CORE names no class of core.
 template <scalar T>
 [[nodiscard]] path_costs calibrate(const kernel_table<T>& kernels = bitpq::kernels<T>()) {
   const std::size_t channels = 64, side = 28, columns = 64;

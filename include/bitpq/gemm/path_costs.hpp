@@ -73,6 +73,7 @@ struct path_costs {
   std::array<double, 16> scale{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};  ///< of each path, by calibration
 };
 
+/// The constants of an instruction set, for plans on that class of core (see this_core).
 constexpr path_costs path_costs_of(isa target, core_class on = core_class::narrow) noexcept {
   switch (target) {
     case isa::avx512vnni:
@@ -318,10 +319,11 @@ class cost_model {
     return real(whole) * of_panel((std::min)(each, std::size_t{4})) + (rest == 0 ? 0 : of_panel(rest));
   }
   [[nodiscard]] double multiply(std::size_t columns) const noexcept { return multiply(columns, costs_.multiply[0]); }
-  /// Vectors of a table's columns, as many whole ones would take as long: of tables as wide as panels the last one has
-  /// fewer live vectors, which take longer each.
+  /// Vectors of a table's columns, as many whole ones would take as long: of tables as wide as panels, which those of
+  /// up to 256 codewords are where all are, the last one has fewer live vectors, which take longer each.
   [[nodiscard]] double table_vectors(std::size_t columns) const noexcept {
-    return costs_.wide_tables > 0 ? real(vectors(columns)) : multiply(columns) / costs_.multiply[3];
+    const bool wide = costs_.wide_tables == 0 && format_.codewords <= 256;
+    return wide ? multiply(columns) / costs_.multiply[3] : real(vectors(columns));
   }
   [[nodiscard]] double move(std::size_t tasks) const noexcept {
     return real(vectors(shape_.columns)) *

@@ -54,7 +54,8 @@ enum class refusal {
   channels
 };
 
-/// Bytes of the two tables that `lut` has at a time, and of the codebooks that one of Winograd's paths transforms.
+/// Bytes of the two tables that `lut` has at a time, and of the codebooks that one of Winograd's paths transforms, of
+/// which strips have another copy, a third larger.
 inline std::size_t lut_bytes(const code_format& format, const kernel_shape& kernels) noexcept {
   return 2 * format.codewords * kernels.lut_width * kernels.element;
 }

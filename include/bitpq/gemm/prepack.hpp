@@ -53,7 +53,7 @@ class prepacked_matrix {
   [[nodiscard]] const code_format& format() const noexcept { return format_; }
   [[nodiscard]] const kernel_table<T>& kernels() const noexcept { return *kernels_; }
   [[nodiscard]] precision allowed() const noexcept { return allowed_; }
-  /// What its plans compare; see calibrate.
+  /// What its plans compare, and what decides how wide tables are; see calibrate.
   [[nodiscard]] const path_costs& costs() const noexcept { return costs_; }
   void set_costs(const path_costs& costs) noexcept { costs_ = costs; }
   [[nodiscard]] std::size_t code_stride() const noexcept { return code_stride_; }

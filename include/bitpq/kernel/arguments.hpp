@@ -129,12 +129,15 @@ constexpr std::size_t winograd_filter_at(std::size_t position, std::size_t tile,
 /// How strips of Winograd's tiles of 4 x 4 lie, for vectors of so many lanes, see winograd_strips.hpp: vectors of a
 /// strip, at most; parts of the positions, how many of them a part has, and the vectors that it makes of some tiles.
 inline constexpr std::size_t strip_vectors = 4;
-constexpr std::size_t strip_parts(std::size_t lanes) noexcept { return ceil_div(winograd_positions(4, 1), lanes); }
-constexpr std::size_t strip_part_width(std::size_t part, std::size_t lanes) noexcept {
+BITPQ_FORCE_INLINE constexpr std::size_t strip_parts(std::size_t lanes) noexcept {
+  return ceil_div(winograd_positions(4, 1), lanes);
+}
+BITPQ_FORCE_INLINE constexpr std::size_t strip_part_width(std::size_t part, std::size_t lanes) noexcept {
   const std::size_t rest = winograd_positions(4, 1) - part * lanes;
   return rest < lanes ? rest : lanes;
 }
-constexpr std::size_t strip_part_vectors(std::size_t part, std::size_t tiles, std::size_t lanes) noexcept {
+BITPQ_FORCE_INLINE constexpr std::size_t strip_part_vectors(std::size_t part, std::size_t tiles,
+                                                            std::size_t lanes) noexcept {
   return ceil_div(tiles * strip_part_width(part, lanes), lanes);
 }
 

@@ -114,7 +114,7 @@ BITPQ_FORCE_INLINE void multiply_live_strip(const strip_product<T, Code>& p) noe
 
 /// Whether strips pay: where there are registers for the sums of several rows of a strip, inputs and codewords.
 template <scalar T, class Arch>
-inline constexpr bool has_strips = register_tile<Arch>::vectors == strip_vectors&& simd<T, Arch>::size % 4 == 0;
+inline constexpr bool has_strips = (register_tile<Arch>::vectors == strip_vectors) && (simd<T, Arch>::size % 4 == 0);
 
 /// The filters u[t * ld + k], t < 36, k < count, as vectors: words[(part * count + k) * lanes + lane].
 template <scalar T, class Arch>

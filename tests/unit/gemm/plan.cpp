@@ -40,14 +40,16 @@ TEST_CASE("a plan takes the cheapest path") {
   for (const isa target : bitpq::all_isas)
     for (const std::size_t columns : {1U, 2U, 31U, 33U, 1000U})
       for (const std::size_t lanes : {1U, 4U, 8U, 16U})
-        for (const code_format& format : {few_words, many_words, code_format{1, 1, 1, 1, 1}}) {
-          const gemm_plan made = make_plan(format, {1, format.rows, columns}, {target, lanes, 4 * lanes, 2 * lanes, 4},
-                                           precision::exact, path_costs_of(target));
-          CHECK_FALSE(made.forced);
-          const auto least = std::min_element(made.cost.begin(), made.cost.end());
-          CHECK(made.path == bitpq::all_gemm_paths[static_cast<std::size_t>(least - made.cost.begin())]);
-          CHECK((*least > 0 && *least < std::numeric_limits<double>::infinity()));
-        }
+        for (const code_format& format : {few_words, many_words, code_format{1, 1, 1, 1, 1}})
+          for (const bitpq::core_class on : {bitpq::core_class::narrow, bitpq::core_class::wide}) {
+            const gemm_plan made =
+                make_plan(format, {1, format.rows, columns}, {target, lanes, 4 * lanes, 2 * lanes, 4}, precision::exact,
+                          path_costs_of(target, on));
+            CHECK_FALSE(made.forced);
+            const auto least = std::min_element(made.cost.begin(), made.cost.end());
+            CHECK(made.path == bitpq::all_gemm_paths[static_cast<std::size_t>(least - made.cost.begin())]);
+            CHECK((*least > 0 && *least < std::numeric_limits<double>::infinity()));
+          }
 }
 
 TEST_CASE("a plan takes what serves a convolution alone") {

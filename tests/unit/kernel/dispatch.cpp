@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The choice of kernels is made once per process, so every choice is tried in a child process. No other test of this
-// program may call kernels().
+// program may call kernels() or this_core().
 
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"

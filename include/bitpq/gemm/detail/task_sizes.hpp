@@ -16,6 +16,8 @@ inline constexpr std::size_t table_task_rows = 2048;
 /// Blocks whose tables are built while the tables of as many are read. More of them load and store the sums less often,
 /// which pays where rows are many and tables small.
 inline constexpr std::size_t table_blocks = 8, small_table_blocks = 16;
+/// Multiply-adds per look-up from which on tables are as wide as panels, if all cores are to have the same.
+inline constexpr double common_wide_tables = 6;
 /// Rows of a task of 8-bit products.
 inline constexpr std::size_t int8_task_rows = 1024;
 /// Bytes of a task's products at all of Winograd's positions: 128 rows of four vectors of 64 bytes of tiles of 4 x 4.
@@ -30,9 +32,10 @@ constexpr std::size_t winograd_task_channels(std::size_t tile, std::size_t strid
   return winograd_positions(tile, stride) > 64 ? 64 : 128;
 }
 inline constexpr std::size_t max_winograd_filters = 64;
-/// How many tiles of the last panel are multiplied in strips: all that a vector holds, or a few beyond whole vectors.
+/// How many tiles of a piece are multiplied in strips, where kernels have them: all of a vector and a quarter, else as
+/// many as a quarter of a vector beyond whole ones.
 constexpr std::size_t tiles_in_strips(std::size_t tiles, std::size_t lanes) noexcept {
-  if (tiles <= lanes) return tiles;
+  if (tiles <= lanes + lanes / 4) return tiles;
   return tiles % lanes <= lanes / 4 ? tiles % lanes : 0;
 }
 

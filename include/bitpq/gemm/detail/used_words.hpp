@@ -17,7 +17,8 @@ namespace bitpq {
 inline namespace v1 {
 namespace detail {
 
-/// Columns of a task, which turns the codes of a block position into entries once: the fewer the more rows there are.
+/// Columns of a task, about, which turns the codes of a block position into entries once: the fewer the more rows there
+/// are.
 inline double naming_columns(double rows) noexcept { return std::clamp(65536 / rows, 32.0, 128.0); }
 
 /// Whether lists of `words` codewords on average are worth their memory and the naming of entries: where names take a

@@ -163,11 +163,13 @@ class tabulated_weights {
 
   /// Columns of a table. A step of building a wide one loads half as much per multiply-add as it does of a narrow one,
   /// which leaves loads for looking up; a narrow one is for many rows or many codewords: their sums are loaded less
-  /// often if the tables of more blocks fit.
+  /// often if the tables of more blocks fit. With several stages the order of additions depends on how many do, which
+  /// is to be the same on all cores.
   [[nodiscard]] std::size_t width() const noexcept {
     const double build = w_->words_per_block() * static_cast<double>(w_->format().block_size);
     const bool fit = 4 * w_->words_at_most() * kernels().lut_width * sizeof(T) <= run_bytes;
-    return fit && w_->costs().wide_tables * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
+    const double from = w_->format().stages > 1 ? common_wide_tables : w_->costs().wide_tables;
+    return fit && from * static_cast<double>(w_->rows()) <= build ? kernels().lut_width : panel();
   }
   /// Blocks whose tables are built while the tables of as many are read: both together take about twice run_bytes.
   [[nodiscard]] std::size_t blocks_each() const noexcept {

@@ -9,9 +9,9 @@
 // of tiles are read as those of a convolution of 4 x 4 with stride 2, or of 6 x 6 with stride 4; where the layer's
 // stride is 2, of 5 x 5 with stride 4, or of 9 x 9 with stride 8.
 //
-// Tiles lie across the lanes of panels. Where they are a vector at most, or a few beyond whole vectors, positions do,
-// in strips (kernel/winograd_strips.hpp), if the kernels have these. Either way a product sums the same numbers in the
-// same order.
+// Tiles lie across the lanes of panels. Where they are hardly more than a vector, or a few beyond whole ones, positions
+// do, in strips (kernel/winograd_strips.hpp), if the kernels have these. Either way a product sums the same numbers in
+// the same order.
 
 #include <bitpq/gemm/detail/convolution_columns.hpp>
 #include <bitpq/gemm/detail/panels.hpp>
@@ -151,7 +151,7 @@ class winograd_product {
   }
   /// Whether a piece of that many tiles is multiplied in strips.
   [[nodiscard]] bool in_strips(std::size_t tiles) const noexcept {
-    return has_strips() && tiles <= w_->kernels().lanes;
+    return has_strips() && tiles_in_strips(tiles, w_->kernels().lanes) == tiles;
   }
   [[nodiscard]] std::size_t strip_size() const noexcept { return strip_vectors * w_->kernels().lanes; }
   /// Channels of a run, whole blocks.
